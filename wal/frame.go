@@ -27,7 +27,7 @@ import (
 // 0x11223344, as its first frame, while all before 4096 was on disk:
 //
 //	offset  bytes                    meaning
-//	     0  ba 25 4d f0              crc    0xf04d25ba
+//	     0  cc e2 d8 5f              crc    0x5fd8e2cc
 //	     4  44 33 22 11              prev   the seed
 //	     8  02 00 00 00              length 2
 //	    12  00 02 00 00              synced 0x200 = 4096/8

@@ -33,6 +33,11 @@ import (
 //	    40     8  next: the index of the first record in it
 //	    48     …  zero bytes
 //
+// Segment 3 of the log 0x0102030405060708, made when it held records 5 to 8:
+//
+//	50 4c 49 4e 54 48 57 4c  01 00 00 00  cc 50 4a 48  08 07 06 05 04 03 02 01
+//	03 00 00 00 00 00 00 00  05 00 00 00 00 00 00 00   09 00 00 00 00 00 00 00
+//
 // The seed of the frames is the CRC-32C of bytes 16 to 32. Numbers of two
 // lives of a file differ, and two CRCs of data that differs in 32 adjacent
 // bits at most differ for certain: an old frame never passes for a new one.
