@@ -63,7 +63,7 @@ const rules = `.plot{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helv
 .plot .axis{stroke:var(--plot-axis);stroke-width:1}
 .plot .curve{fill:none;stroke:var(--c);stroke-width:2.25;stroke-linejoin:round;stroke-linecap:round}
 .plot .bound{stroke:var(--c);stroke-width:1.25;opacity:.65}
-.plot .leader{stroke:var(--c);stroke-width:1;opacity:.5}
+.plot .leader{stroke:var(--c);stroke-width:1;stroke-dasharray:1 4;stroke-linecap:round;opacity:.7}
 .plot .mark{fill:var(--c);stroke:var(--plot-bg);stroke-width:1.25}
 .plot .mark:hover{stroke:var(--c);stroke-width:4}
 .plot .bar{fill:var(--c)}

@@ -96,7 +96,7 @@ type Row struct {
 	First bool // of a group: set apart from the row above
 }
 
-// WriteJSON writes the results for programs.
+// WriteJSON writes the results for programs, on one line: histograms are long.
 func (r *Report) WriteJSON(w io.Writer) error {
 	out := struct {
 		Schema  string          `json:"schema"`
@@ -110,7 +110,5 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	for _, p := range r.Parts {
 		out.Results = append(out.Results, p.Results...)
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(out)
+	return json.NewEncoder(w).Encode(out)
 }

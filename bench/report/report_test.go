@@ -138,7 +138,7 @@ func TestJSONKeepsHistograms(t *testing.T) {
 
 	b.Reset()
 	require.NoError(t, (&Report{}).WriteJSON(&b))
-	require.Contains(t, b.String(), `"results": []`, "no results are a list too")
+	require.Contains(t, b.String(), `"results":[]`, "no results are a list too")
 }
 
 func TestFragment(t *testing.T) {
