@@ -26,9 +26,14 @@ type content struct {
 // Everyone else who has it in a table copies it first.
 type page struct {
 	owner *owner
-	sum   atomic.Uint64 // hash of data; 0 is not yet computed
+	sum   atomic.Uint64 // hash of data, or one of the two below
 	data  [pageSize]byte
 }
+
+const (
+	sumUnknown uint64 = 0 // written since
+	sumZeros   uint64 = 1 // all zeros, the same as no page
+)
 
 // owner is an identity. It has a size because pointers to distinct variables
 // of size zero may be equal.
@@ -94,7 +99,7 @@ func (c *content) writable(i int64) []byte {
 	} else if p.owner != c.owner {
 		p = &page{owner: c.owner, data: p.data}
 	}
-	p.sum.Store(0)
+	p.sum.Store(sumUnknown)
 	c.pages[i] = p
 	return p.data[:]
 }
@@ -118,14 +123,19 @@ func (c *content) truncate(size int64) {
 func (c *content) hash(h *maphash.Hash, seed maphash.Seed) {
 	maphash.WriteComparable(h, c.size)
 	for i, p := range c.pages {
-		if p == nil || p.data == [pageSize]byte{} {
+		if p == nil {
 			continue
 		}
 		sum := p.sum.Load()
-		if sum == 0 {
-			sum = maphash.Bytes(seed, p.data[:])
+		if sum == sumUnknown {
+			sum = sumZeros
+			if p.data != [pageSize]byte{} {
+				sum = maphash.Bytes(seed, p.data[:])
+			}
 			p.sum.Store(sum)
 		}
-		maphash.WriteComparable(h, [2]uint64{uint64(i), sum})
+		if sum != sumZeros {
+			maphash.WriteComparable(h, [2]uint64{uint64(i), sum})
+		}
 	}
 }
