@@ -19,8 +19,11 @@ import (
 func implementations(t testing.TB) map[string]func(testing.TB) (vfs.FS, string) {
 	t.Helper()
 	return map[string]func(testing.TB) (vfs.FS, string){
-		"os":  func(t testing.TB) (vfs.FS, string) { return vfs.OS(), t.TempDir() },
-		"mem": func(testing.TB) (vfs.FS, string) { return vfs.NewMem(), "/" },
+		"os":       func(t testing.TB) (vfs.FS, string) { return vfs.OS(), t.TempDir() },
+		"mem":      func(testing.TB) (vfs.FS, string) { return vfs.NewMem(), "/" },
+		"recorder": func(testing.TB) (vfs.FS, string) { return vfs.Record(vfs.NewMem()), "/" },
+		"injector": func(testing.TB) (vfs.FS, string) { return vfs.Inject(vfs.NewMem(), vfs.Fault{}), "/" },
+		"counter":  func(t testing.TB) (vfs.FS, string) { return vfs.NewCounter(nil), t.TempDir() },
 	}
 }
 
