@@ -132,6 +132,33 @@ func TestCrashStates(t *testing.T) {
 			"rename undone: a=A b=B c=C",
 			"directory entry lost: a=A b=B",
 		}},
+		{"a remove takes away its own link alone", func(d disk) {
+			require.NoError(d, d.Rename("/a", "/b"))
+			require.NoError(d, d.Remove("/b"))
+		}, []string{
+			"all kept: ",
+			"delete undone: b=A",
+			"rename undone: a=A b=B",
+		}},
+		{"a file's name taken by a directory", func(d disk) {
+			require.NoError(d, d.Remove("/a"))
+			require.NoError(d, d.MkdirAll("/a"))
+			require.NoError(d, d.Remove("/b"))
+		}, []string{
+			"all kept: a/",
+			"delete undone: a/ b=B",
+		}},
+		{"a directory's name taken by a file", func(d disk) {
+			require.NoError(d, d.MkdirAll("/d/e"))
+			require.NoError(d, d.Remove("/d/e"))
+			require.NoError(d, d.Remove("/d"))
+			d.open("d", vfs.Create)
+		}, []string{
+			"all kept: a=A b=B d=",
+			"delete undone: a=A b=B d/ d/e/",
+			"delete undone: a=A b=B d/",
+			"directory entry lost: a=A b=B",
+		}},
 		{"a barrier covers what came before it", func(d disk) {
 			require.NoError(d, d.Remove("/a"))
 			require.NoError(d, d.SyncDir("/"))
@@ -278,6 +305,16 @@ func TestCrashStatesAreIndependent(t *testing.T) {
 	}
 	require.Equal(t, want, got)
 	require.Panics(t, func() { crashed(t, r, r.Ops()+1) })
+}
+
+// TestRecordCopiesBytes: the caller may reuse its buffer.
+func TestRecordCopiesBytes(t *testing.T) {
+	r, d := history(t)
+	p := []byte("B")
+	_, err := d.open("a", vfs.ReadWrite).WriteAt(p, 0)
+	require.NoError(t, err)
+	p[0] = 'X'
+	require.ElementsMatch(t, []string{"all kept: a=B b=B", "nothing unsynced kept: a=A b=B"}, crashed(t, r, 1))
 }
 
 // TestRecordSkipsWhatFailed: an operation that did nothing can lose nothing.
