@@ -43,6 +43,10 @@ func TestCounter(t *testing.T) {
 		Renames: 1, Removes: 1,
 	}, since)
 	require.Equal(t, vfs.Count{Writes: 1, BytesWritten: 1, Reads: 1, BytesRead: 4, Truncates: 1}, since.Total())
+
+	now := c.Counts()
+	require.Zero(t, now.Sub(now).Renames+now.Sub(now).Removes+now.Sub(now).DirSyncs)
+	require.Zero(t, now.Sub(now).Total())
 }
 
 func TestCounterIsExactUnderConcurrency(t *testing.T) {
