@@ -9,6 +9,7 @@ import (
 
 	"github.com/plinth-go/plinth/bench/machine"
 	"github.com/plinth-go/plinth/bench/report"
+	"github.com/plinth-go/plinth/vfs"
 )
 
 // experiment is one trade-off. Each package adds a file with one, and a line
@@ -46,6 +47,7 @@ func profiles() []profile {
 // concurrent use: experiments run one after the other.
 type session struct {
 	profile  profile
+	disk     vfs.FS                         // nil is the operating system's
 	dir      string                         // empty, and removed at the end; leave no large files in it
 	input    string                         // file whose lines are the records, or empty
 	again    func(experiment string) string // the command that measures it once more

@@ -16,8 +16,7 @@ import (
 
 // TestPageInABrowser opens a report in headless Chromium: the page is built
 // as it was meant, and both themes draw something, on their own background.
-// Seen to fail with the dark colours' media query misspelt, and with a drawing
-// left open.
+// Seen to fail with the dark colours' media query misspelt.
 func TestPageInABrowser(t *testing.T) {
 	browser := findBrowser(t)
 	o := bench(t, t.Context())

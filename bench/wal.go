@@ -117,7 +117,7 @@ func (c *walCell) round(ctx context.Context, s *session, lines *load.Lines) (err
 	if err := s.needSpace(s.profile.bytes*3/2 + 256<<20); err != nil {
 		return err
 	}
-	disk := vfs.NewCounter(vfs.OS())
+	disk := vfs.NewCounter(s.disk)
 	log, err := wal.Open(dir, wal.Options{FS: disk, Durability: c.durability})
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (c *walCell) round(ctx context.Context, s *session, lines *load.Lines) (err
 	if err := log.Close(); err != nil {
 		return err
 	}
-	return verify(dir, writers)
+	return verify(s.disk, dir, writers)
 }
 
 // timed warms up, so that the first segment is filled and the workers' stacks
@@ -239,8 +239,8 @@ func (w *walWriter) append(record []byte) error {
 // verify opens the log once more, which checks every record's checksum, and
 // holds it against what was appended: the number of records, and those of the
 // samples byte by byte.
-func verify(dir string, writers []*walWriter) (err error) {
-	log, err := wal.Open(dir, wal.Options{})
+func verify(disk vfs.FS, dir string, writers []*walWriter) (err error) {
+	log, err := wal.Open(dir, wal.Options{FS: disk})
 	if err != nil {
 		return fmt.Errorf("reading back: %w", err)
 	}
