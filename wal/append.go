@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 )
 
 // bufferLimit is how many bytes of frames may wait in memory. An appender that
@@ -120,6 +121,9 @@ func (l *Log) encode(records [][]byte) (first, end uint64, err error) {
 	}
 	var need, payload int64
 	for _, r := range records {
+		if int64(len(r)) > math.MaxUint32 {
+			return 0, 0, fmt.Errorf("%w: a record of %d bytes", ErrTooLarge, len(r))
+		}
 		need += frameSize(len(r))
 		payload += int64(len(r))
 	}

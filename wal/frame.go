@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -61,7 +62,7 @@ type frame struct {
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // frameSize returns what n bytes of data take in a segment.
-func frameSize(n int) int64 { return (frameHeader + int64(n) + 7) &^ 7 }
+func frameSize[N int | uint32](n N) int64 { return (frameHeader + int64(n) + 7) &^ 7 }
 
 // appendFrame adds a frame without crc, prev and synced, which only the writer
 // of the group knows: see sealFrames.
@@ -114,6 +115,9 @@ var (
 // is at most limit. It allocates nothing and trusts nothing.
 func peekSize(b []byte, limit int64) (int64, error) {
 	if len(b) < frameHeader {
+		if bytes.Count(b, []byte{0}) == len(b) {
+			return 0, errNoFrame
+		}
 		return 0, errCutShort
 	}
 	word := binary.LittleEndian.Uint64(b[16:])
@@ -125,18 +129,17 @@ func peekSize(b []byte, limit int64) (int64, error) {
 		return 0, errBadKind
 	case k >= kindMark && n != markSize:
 		return 0, errBadLength
-	case frameHeader+int64(n) > limit:
+	case frameSize(n) > limit:
 		return 0, errBadLength
 	}
-	return frameSize(int(n)), nil
+	return frameSize(n), nil
 }
 
 // headerIndex returns the index that the header in b claims.
 func headerIndex(b []byte) uint64 { return binary.LittleEndian.Uint64(b[16:]) >> 8 }
 
 // decodeFrame reads the frame at the start of b, which lies at off in the
-// segment with the seed. It checks everything but the chain. Padding may be
-// missing at the end of b: it carries nothing.
+// segment with the seed. It checks everything but the chain.
 func decodeFrame(b []byte, seed uint32, off int64) (frame, error) {
 	size, err := peekSize(b, int64(len(b)))
 	if err != nil {

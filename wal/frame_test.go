@@ -35,7 +35,7 @@ func TestHeaderBytes(t *testing.T) {
 
 	log, id, start, err := decodeHeader(b)
 	require.NoError(t, err)
-	require.EqualValues(t, 0x0102030405060708, log)
+	require.Equal(t, uint64(0x0102030405060708), log)
 	require.EqualValues(t, 3, id)
 	require.Equal(t, bounds{5, 9}, start)
 }

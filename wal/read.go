@@ -31,12 +31,12 @@ func (l *Log) Read(index uint64) ([]byte, error) {
 	for off := p.from; ; {
 		size, err := peekSize(b, int64(len(b)))
 		if err == nil && (headerIndex(b) != index || kind(b[16]) > kindMore) {
-			b, off = b[min(int64(len(b)), size):], off+size
+			b, off = b[size:], off+size
 			continue
 		}
 		var f frame
 		if err == nil {
-			f, err = decodeFrame(b[:min(int64(len(b)), size)], p.seg.seed, off)
+			f, err = decodeFrame(b[:size], p.seg.seed, off)
 		}
 		if err != nil {
 			return nil, corrupt(p.seg.name, off, err)
@@ -234,18 +234,18 @@ func (c *cursor) drain(yield func(Record, error) bool) bool {
 	yielded := false
 	for c.next < c.stop {
 		size, err := peekSize(c.buf, int64(len(c.buf)))
-		if yielded && (errors.Is(err, errCutShort) || errors.Is(err, errBadLength)) {
+		if yielded && (len(c.buf) < frameHeader || errors.Is(err, errBadLength)) {
 			return true // the piece ends inside of this frame
 		}
 		var f frame
 		if err == nil {
-			f, err = decodeFrame(c.buf[:min(int64(len(c.buf)), size)], c.seg.seed, c.off)
+			f, err = decodeFrame(c.buf[:size], c.seg.seed, c.off)
 		}
 		if err != nil {
 			yield(Record{}, corrupt(c.seg.name, c.off, err))
 			return false
 		}
-		c.buf, c.off = c.buf[min(int64(len(c.buf)), size):], c.off+size
+		c.buf, c.off = c.buf[size:], c.off+size
 		if f.kind > kindMore || f.index != c.next {
 			continue
 		}

@@ -35,7 +35,7 @@ type image struct {
 	prev     uint32 // crc of the frame before
 	eraseEnd int64  // bytes from end to here are to become zero
 	fileSize int64
-	marked   bool // the last frame is a mark
+	marked   bool // the last frame is a mark that changed nothing
 
 	tornTails, tornBytes uint64
 
@@ -178,7 +178,7 @@ type place struct {
 // the segment. batch is where the last complete batch ends.
 func (im *image) take(s *segment, r *scanner) (batch place, end int64, sealed bool, err error) {
 	batch = place{r.off, r.prev, im.bounds.next}
-	im.marked = true // no record to protect yet
+	im.marked = false
 	for {
 		off := r.off
 		f, err := r.next()
@@ -192,15 +192,17 @@ func (im *image) take(s *segment, r *scanner) (batch place, end int64, sealed bo
 			}
 			im.extents.add(s, f.index, off)
 			im.bounds.next++
+			im.marked = false
 		case kindMark, kindSeal:
 			to := f.mark()
-			if batch.off != off || to.first == 0 || to.first > to.next || to.first < im.bounds.first {
+			jump := to.next > im.bounds.next && to.first != to.next
+			if batch.off != off || to.first < im.bounds.first || to.first > to.next || jump {
 				return batch, off, false, corrupt(s.name, off, fmt.Errorf("mark %d to %d out of place", to.first, to.next))
 			}
+			im.marked = f.kind == kindMark && to == im.bounds
 			im.extents.cutBack(to.next)
 			im.bounds = to
 		}
-		im.marked = f.kind == kindMark
 		s.end = r.off
 		if f.kind == kindSeal {
 			return batch, off, true, nil
@@ -301,7 +303,7 @@ func (im *image) begin(fs vfs.FS, dir string) error {
 		return err
 	}
 	im.segments = []*segment{s}
-	im.end, im.prev, im.fileSize, im.marked = segmentHeader, s.seed, segmentHeader, true
+	im.end, im.prev, im.fileSize = segmentHeader, s.seed, segmentHeader
 	return nil
 }
 

@@ -46,7 +46,7 @@ func (l *Log) rotate() error {
 	l.segments = append(l.segments, next)
 	l.tail = tail{
 		seg: next, off: segmentHeader, prev: next.seed, synced: segmentHeader,
-		filled: filled, limit: l.o.SegmentSize, marked: true, zeros: l.tail.zeros,
+		filled: filled, limit: l.o.SegmentSize, zeros: l.tail.zeros,
 	}
 	l.pendingOff = segmentHeader
 	return nil

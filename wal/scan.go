@@ -24,6 +24,9 @@ const windowSize = 256 << 10
 // They are valid until the next call.
 func (w *window) at(off int64, n int) ([]byte, error) {
 	n = int(min(int64(n), w.size-off))
+	if n <= 0 {
+		return nil, nil
+	}
 	if off >= w.off && off+int64(n) <= w.off+int64(len(w.buf)) {
 		return w.buf[off-w.off:], nil
 	}
@@ -75,9 +78,6 @@ func (r *scanner) decode(off int64) (frame, error) {
 	if err != nil {
 		return frame{}, fmt.Errorf("%w %s at offset %d: %w", errScan, r.seg.name, off, err)
 	}
-	if len(b) == 0 {
-		return frame{}, errNoFrame
-	}
 	size, err := peekSize(b, r.win.size-off)
 	if err != nil {
 		return frame{}, err
@@ -85,7 +85,10 @@ func (r *scanner) decode(off int64) (frame, error) {
 	if b, err = r.win.at(off, int(size)); err != nil {
 		return frame{}, fmt.Errorf("%w %s at offset %d: %w", errScan, r.seg.name, off, err)
 	}
-	return decodeFrame(b[:min(int64(len(b)), size)], r.seg.seed, off)
+	if int64(len(b)) < size {
+		return frame{}, errCutShort // the file shrank
+	}
+	return decodeFrame(b[:size], r.seg.seed, off)
 }
 
 // proof looks behind the bad frame at off for a frame that was written when
@@ -104,7 +107,7 @@ func (r *scanner) proof(off int64) (int64, error) {
 			return 0, fmt.Errorf("%w %s at offset %d: %w", errScan, r.seg.name, at, err)
 		}
 		if len(b) < frameHeader {
-			return 0, nil
+			return 0, nil // the file shrank
 		}
 		synced := int64(binary.LittleEndian.Uint32(b[12:])) * 8
 		if synced <= off || synced > at {

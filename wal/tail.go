@@ -15,7 +15,7 @@ type tail struct {
 	prev   uint32 // crc of the frame before off
 	synced int64  // on disk up to here
 	filled int64  // the file's length, zero or stale bytes from off on
-	marked bool   // no record since the last mark: nothing for Close to protect
+	marked bool   // the last frame is a mark that changed nothing, as Close leaves it
 
 	limit int64    // fill no further
 	fill  vfs.File // a second handle, so that zero bytes are counted apart; nil until needed
@@ -44,7 +44,7 @@ func (t *tail) write(fs vfs.FS, b []byte, sync, ahead bool) error {
 			b = append(b, make([]byte, frameHeader)...)
 		}
 		if _, err := t.seg.file.WriteAt(b, t.off); err != nil {
-			return fmt.Errorf("write %s at offset %d: %w", t.seg.name, t.off, err)
+			return fmt.Errorf("at offset %d: %w", t.off, err)
 		}
 		t.off += n
 	}
@@ -53,11 +53,11 @@ func (t *tail) write(fs vfs.FS, b []byte, sync, ahead bool) error {
 	}
 	if ahead && t.off > t.filled {
 		if err := t.fillAhead(fs); err != nil {
-			return fmt.Errorf("fill %s at offset %d: %w", t.seg.name, t.off, err)
+			return fmt.Errorf("filling ahead from offset %d: %w", t.off, err)
 		}
 	}
 	if err := t.seg.file.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", t.seg.name, err)
+		return err
 	}
 	t.synced = t.off
 	return nil

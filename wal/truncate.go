@@ -64,7 +64,6 @@ func (l *Log) truncate(change func(bounds) (bounds, error)) error {
 	if err := l.commit(true); err != nil {
 		return err
 	}
-	l.tail.marked = true
 	l.setBounds(to)
 	l.pendingOff = off + frameSize(markSize)
 	return l.retire()

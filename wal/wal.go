@@ -217,18 +217,20 @@ func (l *Log) Close() error {
 	return errors.Join(err, l.lock.Close())
 }
 
-// finish commits what is pending together with a mark. The mark proves, if the
-// last records are damaged later, that they were not just torn. The caller
-// leads.
+// finish commits what is pending, and then, by itself, a mark: written when all
+// before it was on disk, it proves of every frame, should it be damaged later,
+// that it was not just torn. The caller leads.
 func (l *Log) finish() error {
-	if !l.tail.marked || l.encoded != l.written {
-		l.pending = appendMark(l.pending, kindMark, l.bounds)
-		l.encoded.bytes += uint64(frameSize(markSize))
-		l.tail.marked = true
-	}
 	l.pendingOff = full
 	if err := l.commit(true); err != nil {
 		return err
+	}
+	if !l.tail.marked {
+		l.pending = appendMark(l.pending, kindMark, l.bounds)
+		l.encoded.bytes += uint64(frameSize(markSize))
+		if err := l.commit(true); err != nil {
+			return err
+		}
 	}
 	return l.trim()
 }
