@@ -1,0 +1,79 @@
+package plinth_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/vfs"
+	"github.com/plinth-go/plinth/wal"
+)
+
+// BenchmarkTour is one headline per package, each a sentence that the
+// package's README explains. Typed in this directory,
+//
+//	go test -bench ./...
+//
+// runs it.
+func BenchmarkTour(b *testing.B) {
+	for _, writers := range []int{1, 16} {
+		name := fmt.Sprintf("pkg=wal/op=append/durability=synced/writers=%d", writers)
+		b.Run(name, func(b *testing.B) { tourWAL(b, writers) })
+	}
+	b.Run("pkg=vfs/op=crashes/unsynced=3", tourVFS)
+}
+
+// tourWAL: an acknowledged record costs a flush of the disk, unless writers
+// share it. Of the 128-byte records, ns/op is the time of one; fsyncs/op says
+// how many flushes each cost.
+func tourWAL(b *testing.B, writers int) {
+	l, err := wal.Open(b.TempDir(), wal.Options{})
+	require.NoError(b, err)
+	record := make([]byte, 128)
+	const each = 64 // records per writer and round
+	rounds := 0
+	for b.Loop() {
+		rounds++
+		var wg sync.WaitGroup
+		for range writers {
+			wg.Go(func() {
+				for range each {
+					if _, err := l.Append(record); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+	}
+	records := rounds * writers * each
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(records), "ns/op")
+	b.ReportMetric(float64(l.Stats().Syncs)/float64(records), "fsyncs/op")
+	require.EqualValues(b, records, l.DurableIndex())
+	require.NoError(b, l.Close())
+}
+
+// tourVFS: what a power cut can leave of three unsynced writes, a state at a
+// time; an operation of the benchmark makes all of them.
+func tourVFS(b *testing.B) {
+	disk := vfs.Record(vfs.NewMem())
+	file, err := disk.Open("f", vfs.Create, "")
+	require.NoError(b, err)
+	require.NoError(b, disk.SyncDir("."))
+	for i := range int64(3) {
+		_, err := file.WriteAt(make([]byte, 1000), i*1000)
+		require.NoError(b, err)
+	}
+	states := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		states = 0
+		for range disk.Crashes(disk.Ops()) {
+			states++
+		}
+	}
+	b.ReportMetric(float64(states), "states")
+}
