@@ -51,12 +51,18 @@ func bench(t *testing.T, ctx context.Context, args ...string) outcome {
 	return o
 }
 
-// TestWholeRun measures every combination for a moment and reads all three
-// forms of the report.
+// TestWholeRun measures every combination for a moment and looks at what came
+// out of it from all sides.
 func TestWholeRun(t *testing.T) {
 	o := bench(t, t.Context())
 	require.Equal(t, exitOK, o.code, o.stderr)
+	t.Run("forms", func(t *testing.T) { testForms(t, o) })
+	t.Run("counts", func(t *testing.T) { testCounts(t, o) })
+	t.Run("browser", func(t *testing.T) { testPageInABrowser(t, o) })
+}
 
+// testForms reads the text, the JSON and the page.
+func testForms(t *testing.T, o outcome) {
 	require.Equal(t, 48, strings.Count(o.stderr, "wal: "), "a line of progress for each of 24 combinations, twice")
 	require.NotContains(t, o.stdout, "[1/48]", "I5")
 	for _, want := range []string{"128 B", "4 KiB", "synced", "flushed", "buffered", "p99.9", "fsyncs/record", "report: ", "json: "} {
@@ -89,12 +95,10 @@ func TestWholeRun(t *testing.T) {
 	require.LessOrEqual(t, len(o.html), 500<<10)
 }
 
-// TestExactCounts asserts what does not depend on the machine: framing, and
+// testCounts asserts what does not depend on the machine: framing, and
 // that a lone synced writer pays an fsync for every record. Seen to fail with
 // the syncs counted from before the warm-up.
-func TestExactCounts(t *testing.T) {
-	o := bench(t, t.Context())
-	require.Equal(t, exitOK, o.code, o.stderr)
+func testCounts(t *testing.T, o outcome) {
 	var back struct{ Results []report.Result }
 	require.NoError(t, json.Unmarshal(o.json, &back))
 	for _, r := range back.Results {

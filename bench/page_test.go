@@ -14,13 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPageInABrowser opens a report in headless Chromium: the page is built
+// testPageInABrowser opens a report in headless Chromium: the page is built
 // as it was meant, and both themes draw something, on their own background.
 // Seen to fail with the dark colours' media query misspelt.
-func TestPageInABrowser(t *testing.T) {
+func testPageInABrowser(t *testing.T, o outcome) {
 	browser := findBrowser(t)
-	o := bench(t, t.Context())
-	require.Equal(t, exitOK, o.code, o.stderr)
 	page := filepath.Join(t.TempDir(), "report.html")
 	require.NoError(t, os.WriteFile(page, []byte(o.html), 0o600))
 
