@@ -1,0 +1,29 @@
+// Package plinth is a collection of small, tested implementations of the
+// primitives that systems are built of. Each package is one concept: to read,
+// to measure and to import on its own. This package holds nothing but the map
+// and a tour: go test -bench ./... in this directory runs one headline
+// benchmark per package.
+//
+// # Packages
+//
+// In the order to read them:
+//
+//	vfs    the file system as storage engines need it: the real one, one in
+//	       memory, every disk state that a power cut could leave, injected
+//	       faults, and counters of bytes and syncs
+//	wal    a segmented write-ahead log with group commit, on vfs
+//	bench  go run ./bench measures on your disk what the packages cost, and
+//	       draws a report; its parts (hist, load, plot …) serve any benchmark
+//
+// Start a package with its README.md, which is the lesson, then its doc.go,
+// which is the contract: the problem, the idea, the invariants by number, and
+// when to use something else. Files are named after what a lecturer writes on
+// the board, and each begins with its main type.
+//
+// # Rules that hold everywhere
+//
+// A type says who may share it. A directory is opened with Open(dir, Options),
+// and a zero option means its documented default. Errors wrap sentinels and
+// name file and offset. Whatever writes to disk does so through vfs.FS, so
+// that tests can cut its power at every operation.
+package plinth
