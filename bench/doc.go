@@ -31,7 +31,7 @@
 // # Cost
 //
 // The quick profile takes under a minute and 640 MiB of disk at the most, the
-// full one about ten minutes and 1.1 GiB.
+// full one about five minutes and 1.1 GiB.
 //
 // # Concurrency
 //

@@ -154,6 +154,7 @@ func TestTicks(t *testing.T) {
 		{"log", Axis{Kind: Log}, []float64{3, 40_000}, []float64{1, 10, 100, 1000, 10_000, 100_000}},
 		{"log, short", Axis{Kind: Log}, []float64{30, 400}, []float64{20, 50, 100, 200, 500}},
 		{"log, long", Axis{Kind: Log}, []float64{1, 1e12}, []float64{1, 100, 1e4, 1e6, 1e8, 1e10, 1e12}},
+		{"log, just beyond", Axis{Kind: Log}, []float64{0.999, 10.01}, []float64{1, 2, 5, 10}},
 		{"log, exact", Axis{Kind: Log}, []float64{10, 1000}, []float64{10, 20, 50, 100, 200, 500, 1000}},
 		{"nines", Axis{Kind: Nines}, []float64{0.6, 0.9995}, []float64{0.5, 0.9, 0.99, 0.999, 0.9999}},
 		{"own", Axis{Kind: Log, Ticks: []float64{1, 4}}, []float64{2}, []float64{1, 4}},

@@ -116,10 +116,14 @@ func (s *scale) roundLinear() []float64 {
 	return ticks
 }
 
+// slack is how far, in decades, a value may lie beyond the last tick: 1.001
+// does not need an axis up to 10.
+const slack = 0.005
+
 // roundLog puts ticks at powers of ten; at 1, 2 and 5 times them where that
 // makes no more than seven; at every k-th power where there are many.
 func (s *scale) roundLog() []float64 {
-	low, high := math.Floor(s.lo+1e-9), math.Ceil(s.hi-1e-9)
+	low, high := math.Floor(s.lo+slack), math.Ceil(s.hi-slack)
 	mantissas, every := []float64{1}, 1.0
 	switch decades := high - low; {
 	case decades <= 2:
@@ -139,10 +143,10 @@ func (s *scale) roundLog() []float64 {
 // clip keeps the smallest run of ticks that encloses the values.
 func (s *scale) clip(all []float64) []float64 {
 	first, last := 0, len(all)-1
-	for first < last && s.kind.transform(all[first+1]) <= s.lo+1e-9 {
+	for first < last && s.kind.transform(all[first+1]) <= s.lo+slack {
 		first++
 	}
-	for last > first && s.kind.transform(all[last-1]) >= s.hi-1e-9 {
+	for last > first && s.kind.transform(all[last-1]) >= s.hi-slack {
 		last--
 	}
 	s.lo = min(s.lo, s.kind.transform(all[first]))
