@@ -232,7 +232,9 @@ func (l *Log) commit(sync bool) error {
 	err := l.tail.write(l.fs, group, sync, l.o.Durability == Synced)
 
 	l.mu.Lock()
-	l.idle = group
+	if cap(group) <= 4*bufferLimit {
+		l.idle = group // a buffer that one huge batch has grown is let go
+	}
 	if err != nil {
 		return l.fail(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -95,6 +96,12 @@ func failOnce(t *testing.T, fault vfs.Fault, d Durability, calls int) bool {
 	l, got, err := recovered(rec, legal) // the process restarts, the machine does not
 	require.NoError(t, err, where)
 	require.NoError(t, usable(rec, l, got), where)
+	got.records = append(slices.Clone(got.records), "after")
+	for crash := range rec.Crashes(rec.Ops()) { // and then loses power all the same
+		l, _, err := recovered(crash.Disk, []state{got})
+		require.NoError(t, err, "%s, a restart, then %v", where, crash)
+		require.NoError(t, l.Close())
+	}
 	return true
 }
 

@@ -51,9 +51,9 @@ func (im *image) close() {
 	}
 }
 
-// loadImage reads the log in dir. Opened for writing, the end of the log is
-// synced before it is believed: after a crash of the process the page cache
-// may show what never reached the disk.
+// loadImage reads the log in dir. Opened for writing, the directory and the end
+// of the log are synced before they are believed: after a crash of the process
+// alone, the operating system may show what never reached the disk.
 func loadImage(fs vfs.FS, dir string, mode vfs.Mode) (*image, error) {
 	im := &image{bounds: bounds{1, 1}}
 	if err := im.load(fs, dir, mode); err != nil {
@@ -64,6 +64,11 @@ func loadImage(fs vfs.FS, dir string, mode vfs.Mode) (*image, error) {
 }
 
 func (im *image) load(fs vfs.FS, dir string, mode vfs.Mode) error {
+	if mode == vfs.ReadWrite {
+		if err := fs.SyncDir(dir); err != nil {
+			return fmt.Errorf("wal: sync %s before reading it: %w", dir, err)
+		}
+	}
 	ids, err := im.list(fs, dir)
 	if err != nil || len(ids) == 0 {
 		return err
