@@ -39,7 +39,7 @@ func newDisk() *disk {
 
 func (d *disk) clone() *disk {
 	for _, n := range d.files {
-		n.owner = new(owner) // as content.clone does
+		n.owner = new(owner) // so that it writes none of the shared pages in place
 	}
 	return d.share()
 }

@@ -41,15 +41,9 @@ type owner struct{ _ byte }
 
 func newContent() content { return content{owner: new(owner)} }
 
-// clone copies the page table alone. It also takes all pages away from c, which
-// would otherwise go on to write in place what it now shares.
-func (c *content) clone() content {
-	c.owner = new(owner)
-	return c.share()
-}
-
-// share is clone for a c that is never written again. Unlike clone it only
-// reads c, and so may run in several goroutines.
+// share copies the page table alone. c must never be written again in place: it
+// would change what it now shares. share only reads c, and so may run in
+// several goroutines.
 func (c *content) share() content {
 	return content{size: c.size, pages: append([]*page(nil), c.pages...), owner: new(owner)}
 }
