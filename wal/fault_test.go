@@ -22,7 +22,8 @@ import (
 // From then on the log must refuse, say why, and have told no lie: what it had
 // acknowledged is there after a restart and after a power cut.
 //
-// Planted bugs this was seen to catch: FAULTPLANTED
+// Planted bugs this was seen to catch: Open believing a directory that nobody had
+// synced; no sync of the directory after retiring segments.
 func TestEveryOperationFailsOnce(t *testing.T) {
 	const changes = vfs.OpWriteAt | vfs.OpTruncate | vfs.OpRename | vfs.OpRemove | vfs.OpMkdirAll
 	calls := 40

@@ -167,7 +167,6 @@ func TestKill(t *testing.T) {
 	}
 	for _, d := range []Durability{Synced, Flushed} {
 		t.Run(d.String(), func(t *testing.T) {
-			t.Parallel()
 			random := seed.New(t)
 			a := acknowledged{map[uint64]uint32{}, 1, 1}
 			dir := t.TempDir()

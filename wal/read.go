@@ -120,21 +120,21 @@ func (l *Log) readError(s *segment, off int64, err error) error {
 // The bytes of a record are the caller's; those of neighbours share memory, so
 // that keeping one keeps up to 256 KiB.
 func (l *Log) All(from uint64) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) { l.iterate(nil, from, yield) }
+	return func(yield func(Record, error) bool) { l.iterate(context.Background(), false, from, yield) }
 }
 
 // Follow is All that does not end: behind the last record it waits for more.
 // It ends, with the error, when ctx does, and when the log fails or is closed.
 func (l *Log) Follow(ctx context.Context, from uint64) iter.Seq2[Record, error] {
-	return func(yield func(Record, error) bool) { l.iterate(ctx, from, yield) }
+	return func(yield func(Record, error) bool) { l.iterate(ctx, true, from, yield) }
 }
 
 // iterate reads piece by piece: pin, read up to a window's worth, unpin,
 // yield. No lock and no pin is held while the caller has a record.
-func (l *Log) iterate(ctx context.Context, from uint64, yield func(Record, error) bool) {
+func (l *Log) iterate(ctx context.Context, follow bool, from uint64, yield func(Record, error) bool) {
 	c := cursor{log: l, next: from}
 	for {
-		more, err := c.ready(ctx)
+		more, err := c.ready(ctx, follow)
 		if err == nil && more {
 			err = c.fetch()
 		}
@@ -160,17 +160,17 @@ type cursor struct {
 	stop uint64
 }
 
-// ready reports whether there is a record to fetch. It waits for one if there
-// is a context to wait with.
-func (c *cursor) ready(ctx context.Context) (bool, error) {
+// ready reports whether there is a record to fetch. To follow is to wait for
+// one.
+func (c *cursor) ready(ctx context.Context, follow bool) (bool, error) {
 	l := c.log
 	for {
-		if ctx != nil && ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
 		l.mu.Lock()
 		more, err := c.look()
-		if more || err != nil || ctx == nil {
+		if more || err != nil || !follow {
 			l.mu.Unlock()
 			return more, err
 		}
