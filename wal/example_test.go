@@ -41,7 +41,7 @@ func Example() {
 	// 3 credit Cid 5
 }
 
-func ExampleLog_Submit() {
+func ExampleTicket() {
 	l, _ := wal.Open("queue", wal.Options{FS: vfs.NewMem()})
 	defer l.Close()
 
@@ -113,6 +113,49 @@ func ExampleOptions() {
 	// Output:
 	// 1 0
 	// 1 1
+}
+
+func ExampleDurability() {
+	for _, d := range []wal.Durability{wal.Synced, wal.Flushed, wal.Buffered} {
+		l, _ := wal.Open(d.String(), wal.Options{FS: vfs.NewMem(), Durability: d})
+		for range 3 {
+			l.Append([]byte("x"))
+		}
+		s := l.Stats()
+		fmt.Printf("%-8v %d records, %d writes, %d flushes\n", d, s.Records, s.Commits, s.Syncs)
+		l.Close()
+	}
+	// Output:
+	// synced   3 records, 3 writes, 3 flushes
+	// flushed  3 records, 3 writes, 0 flushes
+	// buffered 3 records, 0 writes, 0 flushes
+}
+
+func ExampleStats() {
+	disk := vfs.NewMem()
+	l, _ := wal.Open("queue", wal.Options{FS: disk})
+	l.Append([]byte("done"))
+	l.Append([]byte("half done"))
+
+	// The power fails: of the second record, only a part is on the disk.
+	crashed := disk.Clone()
+	file, _ := crashed.Open("queue/0000000000000001.wal", vfs.ReadWrite, "")
+	file.WriteAt(make([]byte, 4), 4096+32+24+4)
+
+	l, _ = wal.Open("queue", wal.Options{FS: crashed})
+	s := l.Stats()
+	fmt.Println("torn ends:", s.TornTails, "records left:", l.LastIndex())
+	// Output: torn ends: 1 records left: 1
+}
+
+func ExampleRecord() {
+	l, _ := wal.Open("queue", wal.Options{FS: vfs.NewMem()})
+	defer l.Close()
+	l.AppendBatch([][]byte{[]byte("one"), []byte("two")})
+	for record, err := range l.All(2) {
+		fmt.Println(record.Index, string(record.Data), err)
+	}
+	// Output: 2 two <nil>
 }
 
 func ExampleVerify() {
