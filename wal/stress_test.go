@@ -154,12 +154,12 @@ func (s *stress) missing(err error) error {
 
 func (s *stress) reader(random *rand.Rand) {
 	s.start(func() error {
-		first, last := s.l.FirstIndex(), s.l.LastIndex()
-		if last < first {
-			return nil
-		}
-		i := first + random.Uint64N(last-first+1)
+		first, next := s.l.FirstIndex(), s.l.LastIndex()+1
+		i := first + random.Uint64N(max(next, first+1)-first)
 		data, err := s.l.Read(i)
+		if next <= first && errors.Is(err, ErrNotFound) {
+			return nil // it was empty
+		}
 		if err != nil {
 			return s.missing(err)
 		}
