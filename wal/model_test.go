@@ -356,6 +356,7 @@ func (r *rig) crash() {
 	r.tickets = nil
 	r.o = r.options()
 	r.open()
+	require.Zero(r.t, r.l.Stats().TornTails, "%s: every write was whole", r.where())
 	next := r.l.LastIndex() + 1
 	require.LessOrEqual(r.t, r.safe, next, "%s: acknowledged records are gone", r.where())
 	require.LessOrEqual(r.t, next, r.m.next(), "%s: records that nobody wrote", r.where())
