@@ -20,9 +20,8 @@ type wordRule struct {
 func wordRules() []wordRule {
 	return []wordRule{
 		{regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X)\b`), "an unfinished thought: finish it or leave it out"},
-		{regexp.MustCompile(`(^|[\s"'(=:` + "`" + `])/(work|root|home/\w+|Users/\w+)/\w`), "a path of somebody's own machine"},
+		{regexp.MustCompile(`(^|[\s"'(=:` + "`" + `])/(root|home/\w+|Users/\w+)/\w`), "a path of somebody's own machine"},
 		{regexp.MustCompile(`(?i)\b(the|this|see|our|fixes|closes) issue #?[0-9]+`), "an issue by number: say what it was about"},
-		{regexp.MustCompile(`(?i)\b(proxy\.golang|sum\.golang|goproxy)\.[a-z]+`), "a registry by host: the go command knows it"},
 	}
 }
 
