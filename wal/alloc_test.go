@@ -11,6 +11,10 @@ import (
 
 // What appending costs in memory, and that Stats counts what happened: exact
 // figures, so they are asserted and not measured.
+//
+// Seen to catch, planted in a copy: a buffer that grows with each write into a
+// recycled segment and is thrown away; a torn end measured from the bad frame
+// and not from the last batch; a truncation whose mark is not synced.
 
 // flat is a disk whose one large file allocates nothing when it is written: in
 // vfs.Mem each new page would count as an allocation of the log's.

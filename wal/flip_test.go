@@ -20,6 +20,12 @@ import (
 // that was not closed, what is not yet proven to be on disk (the last commit
 // group) may also read as torn, and Stats counts that. Nothing else: no wrong
 // data, no missing record, no panic.
+//
+// Seen to catch, planted in a copy: a checksum not compared; no search for
+// proof behind a bad frame, or proof found and ignored; a frame that does not
+// say what was on disk; Close without a mark, or with the mark in one group
+// with the last records; half a batch kept; a file that ends inside of a frame
+// read beyond its end.
 
 // damagedLog is a log whose files are about to be damaged.
 type damagedLog struct {

@@ -22,6 +22,11 @@ import (
 // A process that appends to a log on the real file system, killed with SIGKILL
 // at any moment, again and again on the same log: what it had acknowledged, by
 // writing so into a pipe, is there, in order, batches whole.
+//
+// Seen to catch, planted in a copy: Flushed acknowledged before it is written;
+// the segment's number left out of the seed, so that a recycled file's old
+// frames count; only one of several dead segments retired; a cut that keeps the
+// anchors behind it.
 
 const (
 	killDir        = "PLINTH_WAL_KILL_DIR" // set only for the child

@@ -19,6 +19,12 @@ import (
 
 // The log against a slice: random operations, and after each of them the log
 // must hold what the slice holds, and its insides must agree with each other.
+//
+// Seen to catch, planted in a copy: no new extent after a cut; anchors of what
+// was cut kept; a jump of TruncateFront that leaves the next index where it
+// was; one segment retired where several are dead; Close without what is
+// pending; Flushed acknowledged before it is written; the segment's number left
+// out of the seed; no end behind the last frame in a recycled segment.
 
 const modelDir = "/log"
 

@@ -20,6 +20,11 @@ import (
 // follows, truncates, syncs, rotates (segments are tiny), and at last closes.
 // Then, with a disk whose sync waits for the test, who leads, who waits, and
 // who may stop waiting.
+//
+// Seen to catch, planted in a copy: a segment retired while somebody reads it;
+// Stats without the lock (the race detector); records visible before they are
+// synced; a lead that is lost with a cancelled waiter, never passed on, or
+// passed to two; followers that nobody wakes; a commit that forgets the sync.
 
 // hookFS calls hook before each operation that changes the disk. What hook
 // refuses fails, a write after half of its bytes.
