@@ -545,7 +545,7 @@ func TestOperations(t *testing.T) {
 		runs = 20
 	}
 	if long() {
-		runs = 3000
+		runs = 800
 	}
 	random := seed.New(t)
 	for range runs {
