@@ -40,11 +40,27 @@ func lock(name string) (io.Closer, error) {
 		}
 	}
 	if err == nil {
-		return f, nil
+		return &fileLock{f}, nil
 	}
 	f.Close()
 	if err == syscall.EWOULDBLOCK {
 		err = ErrLocked
 	}
 	return nil, &fs.PathError{Op: "lock", Path: name, Err: err}
+}
+
+// fileLock gives the lock back by name. To close the file is not enough: a
+// child process that is just being started holds a copy of the descriptor until
+// it executes its program, and with it the lock.
+type fileLock struct{ file *os.File }
+
+func (l *fileLock) Close() error {
+	unlock := syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN)
+	if err := l.file.Close(); err != nil {
+		return err
+	}
+	if unlock != nil {
+		return &fs.PathError{Op: "unlock", Path: l.file.Name(), Err: unlock}
+	}
+	return nil
 }

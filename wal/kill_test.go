@@ -25,8 +25,7 @@ import (
 //
 // Seen to catch, planted in a copy: Flushed acknowledged before it is written;
 // the segment's number left out of the seed, so that a recycled file's old
-// frames count; only one of several dead segments retired; a cut that keeps the
-// anchors behind it.
+// frames count.
 
 const (
 	killDir        = "PLINTH_WAL_KILL_DIR" // set only for the child
