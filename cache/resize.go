@@ -1,0 +1,109 @@
+package cache
+
+import "fmt"
+
+// Resize changes MaxEntries, which must have been set. What exceeds a smaller
+// bound is evicted. The entries move to new shards under all locks, so writers
+// wait for as long as that takes; readers do not. The policy starts to learn
+// anew, except for which entries are in its main queue.
+func (c *Cache[K, V]) Resize(entries int) error {
+	return c.rebuild(func(config *Config[K, V]) error {
+		if config.MaxEntries == 0 || entries < 1 {
+			return fmt.Errorf("%w: Resize to %d entries of a cache whose MaxEntries is %d, want both at least 1", ErrConfig, entries, config.MaxEntries)
+		}
+		config.MaxEntries = entries
+		return nil
+	})
+}
+
+// ResizeCost changes MaxCost, which must have been set, as Resize does MaxEntries.
+func (c *Cache[K, V]) ResizeCost(cost int64) error {
+	return c.rebuild(func(config *Config[K, V]) error {
+		if config.MaxCost == 0 || cost < 1 {
+			return fmt.Errorf("%w: ResizeCost to %d of a cache whose MaxCost is %d, want both at least 1", ErrConfig, cost, config.MaxCost)
+		}
+		config.MaxCost = cost
+		return nil
+	})
+}
+
+// rebuild moves everything to shards for another configuration.
+//
+// It holds the locks of all old shards, taken in order (nobody else holds two),
+// from before the first entry moves until the new shards are in place and the
+// old ones are marked as retired. A writer that was waiting for an old lock then
+// sees the mark and goes to the new shards. A reader that still searches an old
+// table finds what was true before the move, which is within its call.
+func (c *Cache[K, V]) rebuild(change func(*Config[K, V]) error) error {
+	c.whole.Lock()
+	defer c.whole.Unlock()
+	config := c.config
+	if err := change(&config); err != nil {
+		return err
+	}
+	if err := config.check(); err != nil {
+		return err
+	}
+	old, p := c.parts.Load(), c.newParts(&config)
+	for i := range old.shards {
+		old.shards[i].mu.Lock()
+	}
+	gone := c.departed()
+	c.move(old, p, &gone)
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.policy.shrink(nil, func(victim *node[K, V]) { s.drop(victim, &gone) })
+	}
+	c.parts.Store(p)
+	c.config = config
+	for i := range old.shards {
+		old.shards[i].retired = true
+		old.shards[i].mu.Unlock()
+	}
+	c.tell(gone)
+	return nil
+}
+
+// move takes the entries out of the old shards and puts them into the new ones,
+// each to the queue that it came from. The oldest go first, and all shards take
+// turns, so that age is kept where old shards are merged.
+func (c *Cache[K, V]) move(old, p *parts[K, V], gone *departed[K, V]) {
+	for moved := true; moved; {
+		moved = false
+		for i := range old.shards {
+			from := &old.shards[i]
+			for _, queue := range []*list[K, V]{&from.policy.main, &from.policy.window} {
+				n := queue.back()
+				if n == nil {
+					continue
+				}
+				moved = true
+				queue.remove(n)
+				if from.wheel != nil {
+					from.wheel.remove(n)
+				}
+				s := p.shard(c.hash(n.key))
+				if n.weight() > s.policy.limits.cost {
+					s.leave(n, Capacity, gone)
+					continue
+				}
+				s.adopt(n)
+			}
+		}
+	}
+	for i := range old.shards { // so that Stats go on
+		from, to := &old.shards[i], &p.shards[0]
+		to.added += from.added
+		for why, count := range from.removed {
+			to.removed[why] += count
+		}
+	}
+}
+
+// adopt takes in an entry of another shard.
+func (s *shard[K, V]) adopt(n *node[K, V]) {
+	s.grow()
+	s.table.Load().insert(n)
+	s.policy.listOf(n).pushFront(n)
+	s.schedule(n)
+}
