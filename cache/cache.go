@@ -105,27 +105,27 @@ func share[T int | int64](all, n, i T) T {
 // Get returns the value of a key, and counts the use.
 func (c *Cache[K, V]) Get(key K) (V, bool) {
 	hash := c.hash(key)
-	n := c.parts.Load().shard(hash).find(key, uint32(hash))
-	if n == nil || n.extra != nil && !c.use(n.extra) {
+	it := c.parts.Load().shard(hash).table.Load().find(key, uint32(hash))
+	if it == nil || it.extra != nil && !c.use(it.extra) {
 		c.counts.miss()
 		var none V
 		return none, false
 	}
-	n.touch()
+	it.touch()
 	c.counts.hit()
-	return n.value, true
+	return it.value, true
 }
 
 // Peek returns the value of a key without counting the use: it changes neither
 // what will be evicted nor an idle time nor the statistics.
 func (c *Cache[K, V]) Peek(key K) (V, bool) {
 	hash := c.hash(key)
-	n := c.parts.Load().shard(hash).find(key, uint32(hash))
-	if n == nil || n.extra != nil && !n.alive(c.now()) {
+	it := c.parts.Load().shard(hash).table.Load().find(key, uint32(hash))
+	if it == nil || it.extra != nil && !it.alive(c.now()) {
 		var none V
 		return none, false
 	}
-	return n.value, true
+	return it.value, true
 }
 
 // Set stores a value, in the place of the one that the key had. It is for ever
@@ -149,45 +149,66 @@ func (c *Cache[K, V]) SetTTL(key K, value V, ttl time.Duration) {
 
 func (c *Cache[K, V]) store(key K, value V, ttl time.Duration) {
 	hash := c.hash(key)
-	n, why := c.newNode(key, value, hash, ttl)
+	it, why := c.newItem(key, value, ttl)
+	if it == nil {
+		c.refuse(key, value, hash, why)
+		return
+	}
+	if old := c.parts.Load().shard(hash).setAgain(it, uint32(hash)); old != nil {
+		c.counts.replace()
+		if c.onEvict != nil {
+			c.onEvict(key, old.value, Replaced)
+		}
+		return
+	}
+	gone := c.departed()
+	s := c.lock(hash)
+	s.put(it, uint32(hash), c.expireSome(s, &gone), &gone)
+	s.mu.Unlock()
+	c.tell(&gone)
+}
+
+// refuse does what remains when a new value cannot be kept.
+func (c *Cache[K, V]) refuse(key K, value V, hash uint64, why Reason) {
 	gone := c.departed()
 	s := c.lock(hash)
 	now := c.expireSome(s, &gone)
-	old := s.find(key, uint32(hash))
-	switch {
-	case n != nil:
-		s.put(old, n, now, &gone)
-	case old != nil:
-		s.remove(old, Replaced, &gone)
+	if _, old := s.table.Load().seek(key, uint32(hash)); old != nil && old.alive(now) {
+		s.remove(old.slot, Replaced, &gone)
 	}
 	s.mu.Unlock()
-	c.tell(gone)
-	if n == nil && c.onEvict != nil {
+	c.tell(&gone)
+	if c.onEvict != nil {
 		c.onEvict(key, value, why)
 	}
 }
 
 // GetOrSet returns the value of a key, or stores this one if there is none.
-// loaded tells that it was there.
+// loaded tells that it was there. A value that cannot be kept (see Set) is
+// returned all the same.
 func (c *Cache[K, V]) GetOrSet(key K, value V) (actual V, loaded bool) {
 	if v, ok := c.Get(key); ok {
 		return v, true
 	}
 	hash := c.hash(key)
-	n, why := c.newNode(key, value, hash, c.ttl(key, value))
+	it, why := c.newItem(key, value, c.ttl(key, value))
 	gone := c.departed()
 	s := c.lock(hash)
 	now := c.expireSome(s, &gone)
-	old := s.find(key, uint32(hash))
-	if old != nil && old.alive(now) {
+	_, old := s.table.Load().seek(key, uint32(hash))
+	switch {
+	case old != nil && old.alive(now):
 		actual, loaded = old.value, true
 		old.touch()
-	} else if actual = value; n != nil {
-		s.put(old, n, now, &gone)
+	case it != nil:
+		actual = value
+		s.put(it, uint32(hash), now, &gone)
+	default:
+		actual = value
 	}
 	s.mu.Unlock()
-	c.tell(gone)
-	if !loaded && n == nil && c.onEvict != nil {
+	c.tell(&gone)
+	if !loaded && it == nil && c.onEvict != nil {
 		c.onEvict(key, value, why)
 	}
 	return actual, loaded
@@ -200,14 +221,15 @@ func (c *Cache[K, V]) Delete(key K) (V, bool) {
 	gone := c.departed()
 	s := c.lock(hash)
 	now := c.expireSome(s, &gone)
-	old := s.find(key, uint32(hash))
-	ok := old != nil && old.alive(now)
+	pointer, it := s.table.Load().seek(key, uint32(hash))
+	ok := it != nil && it.alive(now)
 	if ok {
-		value = old.value
-		s.remove(old, Deleted, &gone)
+		it = pointer.Swap(nil) // it may have been set again since
+		value = it.value
+		s.removed(it, Deleted, &gone)
 	}
 	s.mu.Unlock()
-	c.tell(gone)
+	c.tell(&gone)
 	return value, ok
 }
 
@@ -224,14 +246,14 @@ func (c *Cache[K, V]) Clear() {
 		s.mu.Unlock()
 	}
 	c.whole.Unlock()
-	c.tell(gone)
+	c.tell(&gone)
 }
 
 // Len returns the number of entries that Get would find. It first removes those
 // whose time is over, so its cost grows with their number.
 func (c *Cache[K, V]) Len() int {
 	total := 0
-	c.sweep(func(s *shard[K, V]) { total += s.policy.count() })
+	c.sweep(func(s *shard[K, V]) { total += s.policy.slots.count() })
 	return total
 }
 
@@ -239,7 +261,7 @@ func (c *Cache[K, V]) Len() int {
 // a bound on the cost, their number. It first removes those whose time is over.
 func (c *Cache[K, V]) Cost() int64 {
 	var total int64
-	c.sweep(func(s *shard[K, V]) { total += s.policy.weight() })
+	c.sweep(func(s *shard[K, V]) { total += s.policy.slots.weight() })
 	return total
 }
 
@@ -250,13 +272,10 @@ func (c *Cache[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		p := c.parts.Load()
 		for i := range p.shards {
-			for n := range p.shards[i].table.Load().all {
-				key := n.key
-				value, ok := n.value, n.extra == nil || n.alive(c.now())
-				if n.dead() {
-					value, ok = c.Peek(key) // set again, or gone, since this table was current
-				}
-				if ok && !yield(key, value) {
+			// The table may be given up for a larger one while we are in it, so
+			// it only says which keys to look for.
+			for it := range p.shards[i].table.Load().all {
+				if value, ok := c.Peek(it.key); ok && !yield(it.key, value) {
 					return
 				}
 			}
@@ -281,9 +300,9 @@ func (c *Cache[K, V]) lock(hash uint64) *shard[K, V] {
 	}
 }
 
-// newNode makes the node of an entry, or says why it cannot be kept. The code of
+// newItem makes the item of an entry, or says why it cannot be kept. The code of
 // the user that it calls runs under no lock.
-func (c *Cache[K, V]) newNode(key K, value V, hash uint64, ttl time.Duration) (*node[K, V], Reason) {
+func (c *Cache[K, V]) newItem(key K, value V, ttl time.Duration) (*item[K, V], Reason) {
 	if key != key {
 		return nil, Capacity
 	}
@@ -302,9 +321,9 @@ func (c *Cache[K, V]) newNode(key K, value V, hash uint64, ttl time.Duration) (*
 	}
 	if ttl == Forever && c.idle == 0 {
 		if c.cost == nil {
-			return newNode(key, value, uint32(hash)), 0
+			return newItem(key, value), 0
 		}
-		return newNodeWithExtra(key, value, uint32(hash), cost, never, never), 0
+		return newItemWithExtra(key, value, cost, never, never), 0
 	}
 	now := c.now()
 	hard := later(now, ttl)
@@ -312,7 +331,7 @@ func (c *Cache[K, V]) newNode(key K, value V, hash uint64, ttl time.Duration) (*
 	if c.idle > 0 {
 		deadline = min(hard, later(now, c.idle))
 	}
-	return newNodeWithExtra(key, value, uint32(hash), cost, hard, deadline), 0
+	return newItemWithExtra(key, value, cost, hard, deadline), 0
 }
 
 func (c *Cache[K, V]) departed() departed[K, V] {
@@ -321,19 +340,12 @@ func (c *Cache[K, V]) departed() departed[K, V] {
 
 // tell reports values that have left. If OnEvict panics, the others are told
 // before the panic goes on.
-func (c *Cache[K, V]) tell(gone departed[K, V]) {
-	for n := gone.first; n != nil; {
-		next := n.next
-		finished := false
-		func() {
-			defer func() {
-				if !finished {
-					c.tell(departed[K, V]{first: next})
-				}
-			}()
-			c.onEvict(n.key, n.value, n.reason())
-			finished = true
-		}()
-		n = next
+func (c *Cache[K, V]) tell(gone *departed[K, V]) {
+	for i := range gone.count {
+		d := gone.few[i]
+		c.onEvict(d.item.key, d.item.value, d.why)
+	}
+	for _, d := range gone.more {
+		c.onEvict(d.item.key, d.item.value, d.why)
 	}
 }

@@ -22,16 +22,16 @@ func (c *Cache[K, V]) Compute(key K, f func(old V, ok bool) (V, Op)) (V, bool) {
 	hash := c.hash(key)
 	for {
 		var former V
-		n := c.parts.Load().shard(hash).find(key, uint32(hash))
-		ok := n != nil && n.alive(c.now())
+		it := c.parts.Load().shard(hash).table.Load().find(key, uint32(hash))
+		ok := it != nil && it.alive(c.now())
 		if ok {
-			former = n.value
+			former = it.value
 		}
 		value, op := f(former, ok)
 		if op == Keep {
 			return former, ok
 		}
-		if held, done := c.exchange(key, hash, n, value, op); done {
+		if held, done := c.exchange(key, hash, it, value, op); done {
 			if op == Store && held {
 				return value, true
 			}
@@ -41,35 +41,48 @@ func (c *Cache[K, V]) Compute(key K, f func(old V, ok bool) (V, Op)) (V, bool) {
 	}
 }
 
-// exchange carries out what Compute has decided on seeing the node (nil for
-// none), unless the key has changed since. held tells that the new value was
-// kept.
-func (c *Cache[K, V]) exchange(key K, hash uint64, seen *node[K, V], value V, op Op) (held, done bool) {
-	var n *node[K, V]
+// exchange carries out what Compute has decided on seeing the item, unless the
+// key has changed since. held tells that the new value was kept.
+func (c *Cache[K, V]) exchange(key K, hash uint64, seen *item[K, V], value V, op Op) (held, done bool) {
+	var it *item[K, V]
 	var why Reason
 	if op == Store {
-		n, why = c.newNode(key, value, hash, c.ttl(key, value))
+		it, why = c.newItem(key, value, c.ttl(key, value))
 	}
 	gone := c.departed()
 	s := c.lock(hash)
 	now := c.expireSome(s, &gone)
-	// A node is never used twice, so the same node is the same state. What was
-	// seen and has expired since counts as changed.
-	old := s.find(key, uint32(hash))
-	done = old == seen
-	switch {
-	case !done:
-	case n != nil:
-		s.put(old, n, now, &gone)
-	case old != nil && op == Remove:
-		s.remove(old, Deleted, &gone)
-	case old != nil:
-		s.remove(old, Replaced, &gone)
-	}
+	done = s.exchange(key, uint32(hash), seen, it, now, &gone)
 	s.mu.Unlock()
-	c.tell(gone)
-	if done && op == Store && n == nil && c.onEvict != nil {
+	c.tell(&gone)
+	if done && op == Store && it == nil && c.onEvict != nil {
 		c.onEvict(key, value, why)
 	}
-	return n != nil, done
+	return it != nil, done
+}
+
+// exchange puts an item, or nothing if it is nil, in the place of the one that
+// was seen (nil for none), if that is still there. An item is never used twice,
+// so the same item is the same state. One that was seen alive and has expired
+// since was taken out by expireSome or is still there: then its value counts.
+func (s *shard[K, V]) exchange(key K, hash uint32, seen, it *item[K, V], now int64, gone *departed[K, V]) bool {
+	pointer, old := s.table.Load().seek(key, hash)
+	switch {
+	case old != seen:
+		return false
+	case it != nil && (old == nil || !old.alive(now)):
+		s.put(it, hash, now, gone)
+	case it != nil:
+		it.succeed(old)
+		if !pointer.CompareAndSwap(old, it) { // set again without the lock
+			return false
+		}
+		s.replaced(old, it, gone)
+	case old != nil:
+		if !pointer.CompareAndSwap(old, nil) {
+			return false
+		}
+		s.removed(old, Deleted, gone)
+	}
+	return true
 }

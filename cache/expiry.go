@@ -43,14 +43,9 @@ func (c *Cache[K, V]) ttl(key K, value V) time.Duration {
 	return ttl
 }
 
-// alive reports whether the time of a node is not over.
-func (n *node[K, V]) alive(now int64) bool {
-	return n.extra == nil || now < n.extra.deadline.Load()
-}
-
 // use reports whether an entry's time is not over, and if reads prolong it,
 // does that. When the swap fails, another reader has just done the same.
-func (c *Cache[K, V]) use(e *extra[K, V]) bool {
+func (c *Cache[K, V]) use(e *extra) bool {
 	deadline := e.deadline.Load()
 	if deadline == never {
 		return true
@@ -96,15 +91,15 @@ func (c *Cache[K, V]) sweep(look func(*shard[K, V])) (removed int) {
 		s := &p.shards[i]
 		for more := true; more; {
 			s.mu.Lock()
-			before := s.removed[Expired]
+			before := s.left[Expired]
 			if more = s.wheel != nil && s.expire(c.now(), expireBatch, &gone); !more {
 				look(s)
 			}
-			removed += int(s.removed[Expired] - before)
+			removed += int(s.left[Expired] - before)
 			s.mu.Unlock()
 		}
 	}
 	c.whole.Unlock()
-	c.tell(gone)
+	c.tell(&gone)
 	return removed
 }

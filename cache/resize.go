@@ -51,8 +51,7 @@ func (c *Cache[K, V]) rebuild(change func(*Config[K, V]) error) error {
 	gone := c.departed()
 	c.move(old, p, &gone)
 	for i := range p.shards {
-		s := &p.shards[i]
-		s.policy.shrink(nil, func(victim *node[K, V]) { s.drop(victim, &gone) })
+		p.shards[i].shrink(0, &gone)
 	}
 	c.parts.Store(p)
 	c.config = config
@@ -60,7 +59,7 @@ func (c *Cache[K, V]) rebuild(change func(*Config[K, V]) error) error {
 		old.shards[i].retired = true
 		old.shards[i].mu.Unlock()
 	}
-	c.tell(gone)
+	c.tell(&gone)
 	return nil
 }
 
@@ -72,38 +71,38 @@ func (c *Cache[K, V]) move(old, p *parts[K, V], gone *departed[K, V]) {
 		moved = false
 		for i := range old.shards {
 			from := &old.shards[i]
-			for _, queue := range []*list[K, V]{&from.policy.main, &from.policy.window} {
-				n := queue.back()
-				if n == nil {
-					continue
+			for _, q := range []queue{main, window} {
+				if oldest := from.policy.slots.back(q); oldest != 0 {
+					it := from.table.Load().freeze(from.policy.slots.all[oldest].place)
+					from.policy.slots.leave(oldest, it.weight())
+					hash := c.hash(it.key)
+					p.shard(hash).adopt(it, uint32(hash), q, gone)
+					moved = true
 				}
-				moved = true
-				queue.remove(n)
-				if from.wheel != nil {
-					from.wheel.remove(n)
-				}
-				s := p.shard(c.hash(n.key))
-				if n.weight() > s.policy.limits.cost {
-					s.leave(n, Capacity, gone)
-					continue
-				}
-				s.adopt(n)
 			}
 		}
 	}
 	for i := range old.shards { // so that Stats go on
 		from, to := &old.shards[i], &p.shards[0]
 		to.added += from.added
-		for why, count := range from.removed {
-			to.removed[why] += count
+		for why, count := range from.left {
+			to.left[why] += count
 		}
 	}
 }
 
-// adopt takes in an entry of another shard.
-func (s *shard[K, V]) adopt(n *node[K, V]) {
+// adopt takes in the entry of another shard, as a new item, since slots differ.
+func (s *shard[K, V]) adopt(old *item[K, V], hash uint32, q queue, gone *departed[K, V]) {
+	if old.weight() > s.policy.limits.cost {
+		s.left[Capacity]++
+		gone.add(old, Capacity)
+		return
+	}
 	s.grow()
-	s.table.Load().insert(n)
-	s.policy.listOf(n).pushFront(n)
-	s.schedule(n)
+	it := &item[K, V]{key: old.key, value: old.value, extra: old.extra}
+	it.hits.Store(old.hits.Load())
+	it.slot = s.policy.slots.reserve(hash)
+	s.policy.slots.all[it.slot].place = s.table.Load().insert(it, hash)
+	s.policy.slots.pushFront(q, it.slot, it.weight())
+	s.schedule(it)
 }

@@ -14,137 +14,182 @@ type shard[K comparable, V any] struct {
 	// Read by anyone, stored by the holder of mu. On a line of its own, so that
 	// a writer's lock does not disturb the readers.
 	table atomic.Pointer[table[K, V]]
-	_     [56]byte
+	_     [120]byte
 
 	mu sync.Mutex
 
 	// Guarded by mu.
-	policy  policy[K, V]
-	wheel   *wheel[K, V] // nil until the first entry that can expire
-	retired bool         // Resize has moved the entries elsewhere: use the new shards
-	removed [reasons]uint64
+	policy  policy
+	wheel   *wheel // nil until the first entry that can expire
+	retired bool   // Resize has moved the entries elsewhere: use the new shards
 	added   uint64
-	_       [56]byte
-}
-
-// departed collects the nodes that leave during one call, for OnEvict after the
-// lock is given back. They are linked by next, which no list needs any more.
-type departed[K comparable, V any] struct {
-	wanted      bool // whether there is an OnEvict to tell
-	first, last *node[K, V]
-}
-
-func (d *departed[K, V]) add(n *node[K, V]) {
-	if !d.wanted {
-		return
-	}
-	if d.last == nil {
-		d.first = n
-	} else {
-		d.last.next = n
-	}
-	d.last = n
-}
-
-// setup prepares an empty shard.
-func (s *shard[K, V]) setup(l limits, seed uint64) {
-	room := min(l.entries, startEntries)
-	s.table.Store(newTable[K, V](room))
-	s.policy = newPolicy[K, V](l, room, seed)
+	left    [reasons]uint64 // values, by reason; not those that were replaced
+	_       [64]byte
 }
 
 // startEntries is the size of a new shard's structures; they grow when needed,
 // so that a large bound costs nothing until it is used.
 const startEntries = entriesPerShard
 
-// find returns the node of a key, or nil.
-func (s *shard[K, V]) find(key K, hash uint32) *node[K, V] {
-	return s.table.Load().find(key, hash)
+// setup prepares an empty shard.
+func (s *shard[K, V]) setup(l limits, seed uint64) {
+	room := min(l.entries, startEntries)
+	s.table.Store(newTable[K, V](room))
+	s.policy = newPolicy(l, room, seed)
+	s.wheel = nil
 }
 
-// put stores a node in the place of the old one of its key, or as a new one if
-// old is nil, and evicts what exceeds the bounds.
-func (s *shard[K, V]) put(old, n *node[K, V], now int64, gone *departed[K, V]) {
+// setAgain stores an item in the place of one of the same key without the lock,
+// and returns the one that was there; nil if it is not as simple as that. It is
+// simple if neither has an extra: then nothing changes but the value.
+func (s *shard[K, V]) setAgain(it *item[K, V], hash uint32) *item[K, V] {
+	pointer, old := s.table.Load().seek(it.key, hash)
+	if old == nil || old.slot == frozen || old.extra != nil || it.extra != nil {
+		return nil
+	}
+	it.succeed(old)
+	if pointer.CompareAndSwap(old, it) {
+		return old
+	}
+	return nil
+}
+
+// put stores an item, in the place of one of the same key or as a new one, and
+// evicts what exceeds the bounds.
+func (s *shard[K, V]) put(it *item[K, V], hash uint32, now int64, gone *departed[K, V]) {
+	pointer, old := s.table.Load().seek(it.key, hash)
 	if old != nil && !old.alive(now) {
-		s.remove(old, Expired, gone)
+		s.remove(old.slot, Expired, gone)
 		old = nil
 	}
-	if old != nil {
-		s.table.Load().replace(old, n)
-		s.policy.replace(old, n)
-		s.leave(old, Replaced, gone)
-	} else {
-		s.grow()
-		s.table.Load().insert(n)
-		s.added++
-		s.policy.admit(n, func(victim *node[K, V]) { s.drop(victim, gone) })
+	if old == nil {
+		s.insert(it, hash, gone)
+		return
 	}
-	s.policy.shrink(n, func(victim *node[K, V]) { s.drop(victim, gone) })
-	s.schedule(n)
+	it.succeed(old)
+	s.replaced(pointer.Swap(it), it, gone) // which may be later than old, but has its slot
 }
 
-// remove takes a node out of everything.
-func (s *shard[K, V]) remove(n *node[K, V], why Reason, gone *departed[K, V]) {
-	s.policy.remove(n)
-	s.table.Load().remove(n)
-	s.leave(n, why, gone)
+// insert stores an item whose key is not there.
+func (s *shard[K, V]) insert(it *item[K, V], hash uint32, gone *departed[K, V]) {
+	s.grow()
+	s.added++
+	it.slot = s.policy.slots.reserve(hash)
+	s.policy.slots.all[it.slot].place = s.table.Load().insert(it, hash)
+	s.admit(it, hash, gone)
+	s.shrink(it.slot, gone)
+	s.schedule(it)
 }
 
-// drop is what the policy calls for a node that it has taken out of its queues.
-func (s *shard[K, V]) drop(n *node[K, V], gone *departed[K, V]) {
-	s.table.Load().remove(n)
-	s.leave(n, Capacity, gone)
+// replaced finishes what a swap of pointers has begun.
+func (s *shard[K, V]) replaced(old, it *item[K, V], gone *departed[K, V]) {
+	s.wheel.remove(old.slot)
+	q := s.policy.slots.all[it.slot].queue
+	s.policy.slots.queues[q].weight += it.weight() - old.weight()
+	s.shrink(it.slot, gone)
+	s.schedule(it)
+	gone.add(old, Replaced)
 }
 
-// leave is the end of every node: it is in no queue and not in the table.
-func (s *shard[K, V]) leave(n *node[K, V], why Reason, gone *departed[K, V]) {
-	if s.wheel != nil {
-		s.wheel.remove(n)
-	}
-	n.die(why)
-	s.removed[why]++
-	gone.add(n)
+// remove takes the entry of a slot out of everything.
+func (s *shard[K, V]) remove(i uint32, why Reason, gone *departed[K, V]) {
+	s.removed(s.pointer(i).Swap(nil), why, gone)
 }
 
-// schedule puts a node into the wheel if it can expire.
-func (s *shard[K, V]) schedule(n *node[K, V]) {
-	if n.extra == nil || n.extra.deadline.Load() == never {
+// removed finishes what swapping an item's pointer for nil has begun.
+func (s *shard[K, V]) removed(it *item[K, V], why Reason, gone *departed[K, V]) {
+	s.wheel.remove(it.slot)
+	place, hash := s.policy.slots.all[it.slot].place, s.policy.slots.all[it.slot].hash
+	s.table.Load().free(place, hash)
+	s.policy.slots.leave(it.slot, it.weight())
+	s.policy.slots.release(it.slot)
+	s.left[why]++
+	gone.add(it, why)
+}
+
+// pointer is where the item of a slot is.
+func (s *shard[K, V]) pointer(i uint32) *atomic.Pointer[item[K, V]] {
+	return s.table.Load().pointer(s.policy.slots.all[i].place)
+}
+
+// item of a slot. Somebody may set it again at any moment.
+func (s *shard[K, V]) item(i uint32) *item[K, V] { return s.pointer(i).Load() }
+
+// schedule puts an item into the wheel if it can expire.
+func (s *shard[K, V]) schedule(it *item[K, V]) {
+	if it.extra == nil || it.extra.deadline.Load() == never {
 		return
 	}
 	if s.wheel == nil {
-		s.wheel = &wheel[K, V]{}
+		s.wheel = &wheel{}
 	}
-	s.wheel.add(n)
+	s.wheel.add(it.slot, it.extra.deadline.Load())
 }
 
-// expire removes what is due, at most budget entries, and reports whether it
-// had to stop there.
+// expire removes what is due, touching at most budget entries, and reports
+// whether it had to stop there.
 func (s *shard[K, V]) expire(now int64, budget int, gone *departed[K, V]) (more bool) {
 	if s.wheel == nil || s.wheel.count == 0 {
 		return false
 	}
-	return s.wheel.advance(now, budget, func(n *node[K, V]) { s.remove(n, Expired, gone) }) >= budget
+	return s.wheel.advance(now, budget, func(i uint32) (again int64) {
+		if it := s.item(i); it.alive(now) {
+			return it.extra.deadline.Load() // a read has given it more time
+		}
+		s.remove(i, Expired, gone)
+		return 0
+	}) >= budget
 }
 
 // grow makes room in the table and the policy for one more than there are.
 func (s *shard[K, V]) grow() {
 	t, bound := s.table.Load(), s.policy.limits.entries
-	if s.policy.count() < t.room || t.room == bound {
+	if s.policy.slots.count() < t.room || t.room == bound {
 		return
 	}
 	room := bound
 	if t.room < bound/2 {
 		room = 2 * t.room
 	}
-	s.table.Store(t.grown(room))
+	bigger := newTable[K, V](room)
+	for i := range s.policy.slots.entries {
+		c := &s.policy.slots.all[i]
+		c.place = bigger.insert(t.freeze(c.place), c.hash)
+	}
+	s.table.Store(bigger)
 	s.policy.grow(room)
 }
 
 // clear removes everything and forgets what the policy has learnt.
 func (s *shard[K, V]) clear(seed uint64, gone *departed[K, V]) {
-	for n := range s.table.Load().all {
-		s.policy.remove(n)
-		s.leave(n, Deleted, gone)
+	for i := range s.policy.slots.entries {
+		s.left[Deleted]++
+		gone.add(s.pointer(i).Swap(nil), Deleted)
 	}
 	s.setup(s.policy.limits, seed)
+}
+
+// departed collects what leaves during one call, for OnEvict after the lock is
+// given back. It is not safe for concurrent use.
+type departed[K comparable, V any] struct {
+	wanted bool // whether there is an OnEvict to tell
+	few    [2]departure[K, V]
+	count  int
+	more   []departure[K, V] // beyond a few: so most calls allocate nothing
+}
+
+type departure[K comparable, V any] struct {
+	item *item[K, V]
+	why  Reason
+}
+
+func (d *departed[K, V]) add(it *item[K, V], why Reason) {
+	switch {
+	case !d.wanted:
+	case d.count < len(d.few):
+		d.few[d.count] = departure[K, V]{it, why}
+		d.count++
+	default:
+		d.more = append(d.more, departure[K, V]{it, why})
+	}
 }

@@ -45,19 +45,25 @@ func NewSketch(entries int) *Sketch {
 	return s
 }
 
-// Add counts n more sightings of the key with this hash.
-func (s *Sketch) Add(hash uint64, n int) {
+// Add counts n more sightings of the key with this hash and returns its new
+// estimate.
+func (s *Sketch) Add(hash uint64, n int) int {
 	block, bits := s.locate(hash)
+	least := maxCount
 	for row := range rows {
 		word, shift := counter(row, bits)
 		count := int(block[word] >> shift & maxCount)
-		block[word] += uint64(min(n, maxCount-count)) << shift
+		more := min(n, maxCount-count)
+		block[word] += uint64(more) << shift
+		least = min(least, count+more)
 		bits >>= 5
 	}
 	s.added += n
 	if s.added >= s.period {
 		s.halve()
+		least /= 2
 	}
+	return least
 }
 
 // Estimate returns how often the key was seen: 0 to 15, and not less than it

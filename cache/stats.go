@@ -12,17 +12,18 @@ import (
 //
 //	expvar.Publish("sessions", expvar.Func(func() any { return c.Stats() }))
 type Stats struct {
-	// Hits and Misses of Get and GetOrSet; 0 without Config.Stats.
-	Hits   uint64 `json:"hits"`
-	Misses uint64 `json:"misses"`
-
-	// Added keys, and values that have left, by reason. What OnEvict is told at
-	// once because it could not be kept is in neither.
-	Added    uint64 `json:"added"`
-	Evicted  uint64 `json:"evicted"` // Capacity
-	Expired  uint64 `json:"expired"`
+	// Hits and Misses of Get and GetOrSet, and values that were Replaced; 0
+	// without Config.Stats.
+	Hits     uint64 `json:"hits"`
+	Misses   uint64 `json:"misses"`
 	Replaced uint64 `json:"replaced"`
-	Deleted  uint64 `json:"deleted"`
+
+	// Added keys, and values that have left for another reason. What OnEvict is
+	// told at once because it could not be kept is in neither.
+	Added   uint64 `json:"added"`
+	Evicted uint64 `json:"evicted"` // Capacity
+	Expired uint64 `json:"expired"`
+	Deleted uint64 `json:"deleted"`
 
 	// Entries and Cost held at the moment, those included whose time is over
 	// but that have not been taken out yet.
@@ -65,16 +66,15 @@ func (c *Cache[K, V]) Stats() Stats {
 		s := &p.shards[i]
 		s.mu.Lock()
 		total.Added += s.added
-		total.Evicted += s.removed[Capacity]
-		total.Expired += s.removed[Expired]
-		total.Replaced += s.removed[Replaced]
-		total.Deleted += s.removed[Deleted]
-		total.Entries += s.policy.count()
-		total.Cost += s.policy.weight()
+		total.Evicted += s.left[Capacity]
+		total.Expired += s.left[Expired]
+		total.Deleted += s.left[Deleted]
+		total.Entries += s.policy.slots.count()
+		total.Cost += s.policy.slots.weight()
 		s.mu.Unlock()
 	}
 	if c.counts != nil {
-		total.Hits, total.Misses = c.counts.sum()
+		total.Hits, total.Misses, total.Replaced = c.counts.sum()
 	}
 	return total
 }
@@ -87,8 +87,9 @@ type counters struct {
 }
 
 type stripe struct {
-	hits, misses atomic.Uint64
-	_            [112]byte // two lines, which processors fetch together
+	hits, misses, replaced atomic.Uint64
+
+	_ [104]byte // two lines, which processors fetch together
 }
 
 func newCounters() *counters { return &counters{} }
@@ -105,16 +106,23 @@ func (c *counters) miss() {
 	}
 }
 
+func (c *counters) replace() {
+	if c != nil {
+		c.stripe().replaced.Add(1)
+	}
+}
+
 // stripe picks one by chance: Go does not tell which processor we are on, and
 // the random number comes from a generator that each thread has for itself.
 func (c *counters) stripe() *stripe {
 	return &c.stripes[rand.Uint32()%uint32(len(c.stripes))]
 }
 
-func (c *counters) sum() (hits, misses uint64) {
+func (c *counters) sum() (hits, misses, replaced uint64) {
 	for i := range c.stripes {
 		hits += c.stripes[i].hits.Load()
 		misses += c.stripes[i].misses.Load()
+		replaced += c.stripes[i].replaced.Load()
 	}
-	return hits, misses
+	return hits, misses, replaced
 }

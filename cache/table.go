@@ -5,8 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// table finds the node of a key. One writer changes it, under the lock of its
-// shard; any number of readers search it at the same time without a lock.
+// table finds the item of a key. Any number of readers search it without a lock
+// while one writer, which holds the lock of the shard, adds and removes. To
+// change the value of a key that is there, a writer needs no lock either: it
+// swaps the pointer to the item, if that is still the one that it has seen.
 //
 // A bucket is one cache line: seven pointers, and a word with a byte for each
 // of them, so that a reader learns from one line which of the seven can hold
@@ -14,29 +16,38 @@ import (
 //
 //	        byte 0   1     2     3     4     5     6    7
 //	tags   | tag0 | tag1 | tag2 | tag3 | tag4 | tag5 | tag6 | passed |
-//	nodes  | *0   | *1   | …
+//	items  | *0   | *1   | …
 //
 // A tag is seven bits of the hash with the top bit set; 0 marks a free place.
 // A key whose bucket is full goes to the first later one with room, and every
 // bucket on the way counts it in passed: a search ends at a bucket that
 // nobody has passed.
 //
-// Why a reader cannot miss a key that is there all the time: a node is never
-// moved, and while it is in the table neither its tag nor its pointer changes
-// (Set swaps the pointer for a node of the same key), and each bucket before it
-// counts at least 1. When a reader sees a place in the middle of a change, it
-// finds nil or a node of another key, which it can tell because keys never
-// change in a node. The growing table is a new one: readers of the old one see
-// what was true when they began, which is a time within their call.
+// Why a reader cannot miss a key that is there all the time: an item is never
+// moved within a table, while it is there its tag does not change and its
+// pointer only for an item of the same key, and each bucket before it counts at
+// least 1. When a reader sees a place in the middle of a change, it finds nil or
+// an item of another key, which it can tell because keys never change in items.
+//
+// Why no value is lost or reported twice: an item leaves its place by one
+// compare-and-swap or swap, and whoever does that reports it.
+//
+// Why a table can be given up for a larger one: each pointer is first swapped
+// for a frozen copy of the item. Readers of the old table find there what was
+// true when they began, which is a time within their call; a writer without the
+// lock finds that it cannot replace what it has seen, and takes the lock.
 type table[K comparable, V any] struct {
 	buckets []bucket[K, V]
-	room    int // for so many nodes; immutable
+	room    int // for so many items; immutable
 }
 
 type bucket[K comparable, V any] struct {
-	tags  atomic.Uint64
-	nodes [bucketSlots]atomic.Pointer[node[K, V]]
+	tags  atomic.Uint64 // stored by the holder of the shard's lock
+	items [bucketSlots]atomic.Pointer[item[K, V]]
 }
+
+// place is where an item is: the index of the bucket times 8, plus that in it.
+type place uint32
 
 const (
 	bucketSlots = 7
@@ -46,7 +57,7 @@ const (
 	tagBits     = 0x0080808080808080 // the top bit of each tag
 )
 
-// newTable returns a table for so many nodes, and the one that is in excess
+// newTable returns a table for so many items, and the one that is in excess
 // while another is chosen to go. When it is full, 9 of 14 places are taken.
 func newTable[K comparable, V any](entries int) *table[K, V] {
 	return &table[K, V]{buckets: make([]bucket[K, V], 2*(entries/9+1)), room: entries}
@@ -62,39 +73,45 @@ func matches(tags, tag uint64) uint64 {
 	return (differ - lowBits) &^ differ & tagBits
 }
 
-// find returns the node of a key, or nil. Anybody may call it at any time.
-func (t *table[K, V]) find(key K, hash uint32) *node[K, V] {
+// find returns the item of a key, or nil. Anybody may call it at any time.
+func (t *table[K, V]) find(key K, hash uint32) *item[K, V] {
+	_, it := t.seek(key, hash)
+	return it
+}
+
+// seek returns the item of a key, or nil, and where it is.
+func (t *table[K, V]) seek(key K, hash uint32) (*atomic.Pointer[item[K, V]], *item[K, V]) {
 	want := tag(hash)
 	at := scale(hash, len(t.buckets))
 	for range t.buckets {
 		b := &t.buckets[at]
 		tags := b.tags.Load()
 		for m := matches(tags, want); m != 0; m &= m - 1 {
-			n := b.nodes[uint(bits.TrailingZeros64(m))/8%8].Load()
-			if n != nil && n.key == key {
-				return n
+			pointer := &b.items[bits.TrailingZeros64(m)/8]
+			if it := pointer.Load(); it != nil && it.key == key {
+				return pointer, it
 			}
 		}
 		if tags>>passedShift == 0 {
-			return nil
+			break
 		}
 		at = t.after(at)
 	}
-	return nil
+	return nil, nil
 }
 
-// insert adds a node whose key is not in the table; there must be room. The
-// pointer comes before the tag, so that who sees the tag finds the node.
-func (t *table[K, V]) insert(n *node[K, V]) {
-	at := scale(n.hash, len(t.buckets))
+// insert adds an item whose key is not in the table; there must be room. The
+// pointer comes before the tag, so that who sees the tag finds the item.
+func (t *table[K, V]) insert(it *item[K, V], hash uint32) place {
+	at := scale(hash, len(t.buckets))
 	for {
 		b := &t.buckets[at]
 		tags := b.tags.Load()
 		if free := ^tags & tagBits; free != 0 {
 			slot := bits.TrailingZeros64(free) / 8
-			b.nodes[slot].Store(n)
-			b.tags.Store(tags | tag(n.hash)<<(8*slot))
-			return
+			b.items[slot].Store(it)
+			b.tags.Store(tags | tag(hash)<<(8*slot))
+			return place(at*8 + slot)
 		}
 		if tags>>passedShift < maxPassed {
 			b.tags.Store(tags + 1<<passedShift)
@@ -103,55 +120,40 @@ func (t *table[K, V]) insert(n *node[K, V]) {
 	}
 }
 
-// replace puts a node in the place of another with the same key.
-func (t *table[K, V]) replace(old, n *node[K, V]) {
-	b, slot := t.place(old, false)
-	b.nodes[slot].Store(n)
+// pointer is what is at a place.
+func (t *table[K, V]) pointer(p place) *atomic.Pointer[item[K, V]] {
+	return &t.buckets[p/8].items[p%8]
 }
 
-// remove takes a node out, which must be in it.
-func (t *table[K, V]) remove(n *node[K, V]) {
-	b, slot := t.place(n, true)
-	b.tags.Store(b.tags.Load() &^ (0xff << (8 * slot)))
-	b.nodes[slot].Store(nil)
-}
-
-// place returns where a node is. With leaving, it takes the node off the counts
-// of the buckets before.
-func (t *table[K, V]) place(n *node[K, V], leaving bool) (b *bucket[K, V], slot int) {
-	at := scale(n.hash, len(t.buckets))
-	for range t.buckets {
-		b := &t.buckets[at]
-		tags := b.tags.Load()
-		for m := matches(tags, tag(n.hash)); m != 0; m &= m - 1 {
-			slot := bits.TrailingZeros64(m) / 8
-			if b.nodes[slot].Load() == n {
-				return b, slot
-			}
+// free gives back the place of an item with this hash, whose pointer is nil.
+func (t *table[K, V]) free(p place, hash uint32) {
+	last := int(p / 8)
+	for at := scale(hash, len(t.buckets)); at != last; at = t.after(at) {
+		if tags := t.buckets[at].tags.Load(); tags>>passedShift < maxPassed {
+			t.buckets[at].tags.Store(tags - 1<<passedShift)
 		}
-		if leaving && tags>>passedShift < maxPassed {
-			b.tags.Store(tags - 1<<passedShift)
+	}
+	tags := &t.buckets[last].tags
+	tags.Store(tags.Load() &^ (0xff << (8 * (p % 8))))
+}
+
+// freeze swaps the item at a place for its frozen copy and returns it.
+func (t *table[K, V]) freeze(p place) *item[K, V] {
+	for {
+		it := t.pointer(p).Load()
+		rest := &item[K, V]{key: it.key, value: it.value, extra: it.extra, slot: frozen}
+		if t.pointer(p).CompareAndSwap(it, rest) {
+			return it
 		}
-		at = t.after(at)
 	}
-	panic("cache: a node is not in its table") // a bug of this package
 }
 
-// grown returns a table with the same nodes and room for more.
-func (t *table[K, V]) grown(entries int) *table[K, V] {
-	bigger := newTable[K, V](entries)
-	for n := range t.all {
-		bigger.insert(n)
-	}
-	return bigger
-}
-
-// all yields every node that is there from beginning to end, and perhaps some
-// of those that come or go meanwhile.
-func (t *table[K, V]) all(yield func(*node[K, V]) bool) {
+// all yields every item that is there from beginning to end, and perhaps some
+// of those that come or go meanwhile. Anybody may call it at any time.
+func (t *table[K, V]) all(yield func(*item[K, V]) bool) {
 	for i := range t.buckets {
-		for j := range t.buckets[i].nodes {
-			if n := t.buckets[i].nodes[j].Load(); n != nil && !yield(n) {
+		for j := range t.buckets[i].items {
+			if it := t.buckets[i].items[j].Load(); it != nil && !yield(it) {
 				return
 			}
 		}

@@ -2,14 +2,14 @@ package cache
 
 import "math/bits"
 
-// wheel sorts the nodes that can expire by time, well enough to find those that
+// wheel sorts the entries that can expire by time, well enough to find those that
 // are due, at a constant cost each: a hierarchical timing wheel (Varghese and
 // Lauck, 1987, scheme 7). It belongs to a shard and is guarded by its lock.
 // Nothing turns it but the calls of advance, so it needs no goroutine.
 //
 // Time is cut into ticks of about a millisecond. Level 0 has a slot for each of
 // the 64 ticks of the present block of 64; level 1 one for each of the 64
-// blocks of the present block of 4,096; and so on. A node goes to the lowest
+// blocks of the present block of 4,096; and so on. An entry goes to the lowest
 // level whose present block holds its tick, and moves down ("cascades") when
 // time enters its slot: at most once per level, and only if it lives as long.
 //
@@ -22,13 +22,21 @@ import "math/bits"
 // few steps.
 //
 // W1: every slot before the present tick is empty.
-// W2: a node is in the slot of its tick, or, if that has passed, in the present
+// W2: an entry is in the slot of its tick, or, if that has passed, in the present
 // one.
-type wheel[K comparable, V any] struct {
+type wheel struct {
 	present  int64 // tick
 	occupied [wheelLevels]uint64
-	slots    [wheelLevels][wheelSlots]*node[K, V] // each the first of a list through extra
+	slots    [wheelLevels][wheelSlots]uint32 // the first entry of each list; 0 if none
+	timers   []timer                         // by the index of the entry
 	count    int
+}
+
+// timer links an entry to the others of the same slot.
+type timer struct {
+	before, after uint32 // 0 for none
+	level, slot   uint8
+	running       bool
 }
 
 const (
@@ -38,63 +46,64 @@ const (
 	wheelLevels = 8
 )
 
-// add puts a node into the slot of its deadline.
-func (w *wheel[K, V]) add(n *node[K, V]) {
-	at := max(n.extra.deadline.Load()>>tickBits, w.present)
+// add puts an entry, by its index from 1, into the slot of its deadline.
+func (w *wheel) add(i uint32, deadline int64) {
+	at := max(deadline>>tickBits, w.present)
 	level := 0
 	if differ := at ^ w.present; differ != 0 {
 		level = (bits.Len64(uint64(differ)) - 1) / levelBits
 	}
 	slot := at >> (levelBits * level) & (wheelSlots - 1)
-	first := w.slots[level][slot]
-	n.extra.level, n.extra.slot = int8(level), int8(slot)
-	n.extra.before, n.extra.after = nil, first
-	if first != nil {
-		first.extra.before = n
+	for int(i) >= len(w.timers) {
+		w.timers = append(w.timers, make([]timer, max(64, len(w.timers)))...)
 	}
-	w.slots[level][slot] = n
+	first := w.slots[level][slot]
+	w.timers[i] = timer{after: first, level: uint8(level), slot: uint8(slot), running: true}
+	if first != 0 {
+		w.timers[first].before = i
+	}
+	w.slots[level][slot] = i
 	w.occupied[level] |= 1 << slot
 	w.count++
 }
 
-// remove takes a node out, if it is in.
-func (w *wheel[K, V]) remove(n *node[K, V]) {
-	e := n.extra
-	if e == nil || e.level < 0 {
+// remove takes an entry out, if it is in. A nil wheel is empty.
+func (w *wheel) remove(i uint32) {
+	if w == nil || int(i) >= len(w.timers) || !w.timers[i].running {
 		return
 	}
-	if e.after != nil {
-		e.after.extra.before = e.before
+	t := w.timers[i]
+	if t.after != 0 {
+		w.timers[t.after].before = t.before
 	}
-	if e.before != nil {
-		e.before.extra.after = e.after
+	if t.before != 0 {
+		w.timers[t.before].after = t.after
 	} else {
-		w.slots[e.level][e.slot] = e.after
-		if e.after == nil {
-			w.occupied[e.level] &^= 1 << e.slot
+		w.slots[t.level][t.slot] = t.after
+		if t.after == 0 {
+			w.occupied[t.level] &^= 1 << t.slot
 		}
 	}
-	e.before, e.after, e.level = nil, nil, -1
+	w.timers[i] = timer{}
 	w.count--
 }
 
-// advance turns the wheel towards the tick of now and calls expire for each
-// node whose deadline has passed, after taking it out. It touches at most budget
-// nodes, those that only cascade included, and returns how many it did; the
+// advance turns the wheel towards the time now. Each entry that it comes to is
+// taken out and given to due, which returns 0 when it is done with it, or the
+// deadline for which to put it in again: an entry that is not due yet moves
+// further down so. It touches at most budget entries and returns how many; the
 // next call goes on from there.
-func (w *wheel[K, V]) advance(now int64, budget int, expire func(*node[K, V])) (touched int) {
+func (w *wheel) advance(now int64, budget int, due func(i uint32) (again int64)) (touched int) {
 	for touched < budget {
 		level, slot, ok := w.turn(now >> tickBits)
 		if !ok {
 			break
 		}
-		for n := w.slots[level][slot]; n != nil && touched < budget; n = w.slots[level][slot] {
-			w.remove(n)
+		for i := w.slots[level][slot]; i != 0 && touched < budget; i = w.slots[level][slot] {
+			w.remove(i)
 			touched++
-			if n.extra.deadline.Load() <= now {
-				expire(n)
-			} else {
-				w.add(n) // further down, or a read has given it more time
+			if again := due(i); again != 0 {
+				w.add(i, again)
 			}
 		}
 	}
@@ -104,7 +113,7 @@ func (w *wheel[K, V]) advance(now int64, budget int, expire func(*node[K, V])) (
 // turn moves the present forward to the first slot that is not empty, if all of
 // it is before the tick now (level 0) or begins by then (above). Otherwise it
 // moves the present to now, for what lies between is empty, and returns false.
-func (w *wheel[K, V]) turn(now int64) (level, slot int, ok bool) {
+func (w *wheel) turn(now int64) (level, slot int, ok bool) {
 	now = max(now, w.present)
 	for level := range wheelLevels {
 		shift := levelBits * level
