@@ -338,14 +338,25 @@ func (c *Cache[K, V]) departed() departed[K, V] {
 	return departed[K, V]{wanted: c.onEvict != nil}
 }
 
-// tell reports values that have left. If OnEvict panics, the others are told
-// before the panic goes on.
+// tell reports what has left. If OnEvict panics, the rest is told before the
+// panic goes on: exactly once holds for every value.
 func (c *Cache[K, V]) tell(gone *departed[K, V]) {
-	for i := range gone.count {
-		d := gone.few[i]
-		c.onEvict(d.item.key, d.item.value, d.why)
+	for {
+		d, ok := gone.take()
+		if !ok {
+			return
+		}
+		c.tellOne(d, gone)
 	}
-	for _, d := range gone.more {
-		c.onEvict(d.item.key, d.item.value, d.why)
-	}
+}
+
+func (c *Cache[K, V]) tellOne(d departure[K, V], rest *departed[K, V]) {
+	finished := false
+	defer func() {
+		if !finished {
+			c.tell(rest)
+		}
+	}()
+	c.onEvict(d.item.key, d.item.value, d.why)
+	finished = true
 }

@@ -1,22 +1,313 @@
 package cache_test
 
 import (
+	"errors"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/plinth-go/plinth/cache"
+	"github.com/plinth-go/plinth/internal/seed"
 )
 
-func TestSetIsVisible(t *testing.T) {
-	c, err := cache.New(cache.Config[int, int]{MaxEntries: 100})
+func newCache[K comparable, V any](t testing.TB, config cache.Config[K, V]) *cache.Cache[K, V] {
+	c, err := cache.New(config)
 	require.NoError(t, err)
-	for i := range 10000 {
+	return c
+}
+
+func TestSetIsVisible(t *testing.T) {
+	for _, capacity := range []int{1, 2, 3, 7, 100, 5000} {
+		c := newCache(t, cache.Config[int, int]{MaxEntries: capacity})
+		for i := range 3 * capacity {
+			c.Set(i, i)
+			v, ok := c.Get(i)
+			require.True(t, ok)
+			require.Equal(t, i, v)
+			require.LessOrEqual(t, c.Len(), capacity)
+		}
+		require.Equal(t, capacity, c.Len())
+	}
+}
+
+func TestCostIsBounded(t *testing.T) {
+	rng := seed.New(t)
+	gone := map[int]int64{}
+	c := newCache(t, cache.Config[int, int64]{
+		MaxCost: 1000,
+		Cost:    func(_ int, v int64) int64 { return v },
+		OnEvict: func(_ int, v int64, _ cache.Reason) { gone[int(v)]++ },
+	})
+	for range 20000 {
+		k, v := rng.IntN(300), rng.Int64N(50)*rng.Int64N(22)
+		c.Set(k, v)
+		got, ok := c.Get(k)
+		require.Equal(t, v <= 1000, ok, "a value that can fit is there")
+		require.True(t, !ok || got == v)
+		var sum int64
+		for _, v := range c.All() {
+			sum += v
+		}
+		require.Equal(t, sum, c.Cost())
+		require.LessOrEqual(t, sum, int64(1000))
+	}
+	require.Panics(t, func() { c.Set(1, -1) })
+}
+
+func TestBadInput(t *testing.T) {
+	cost := func(int, int) int64 { return 1 }
+	for name, config := range map[string]cache.Config[int, int]{
+		"no bound":         {},
+		"negative entries": {MaxEntries: -1},
+		"negative cost":    {MaxCost: -1, Cost: cost},
+		"cost, no func":    {MaxCost: 10},
+		"func, no cost":    {MaxEntries: 10, Cost: cost},
+		"negative ttl":     {MaxEntries: 10, TTL: -1},
+		"negative idle":    {MaxEntries: 10, IdleTTL: -1},
+		"jitter":           {MaxEntries: 10, Jitter: 1.5},
+		"jitter NaN":       {MaxEntries: 10, Jitter: math.NaN()},
+		"shards":           {MaxEntries: 10, Shards: 11},
+		"negative shards":  {MaxEntries: 10, Shards: -1},
+	} {
+		_, err := cache.New(config)
+		require.ErrorIs(t, err, cache.ErrConfig, name)
+	}
+	c := newCache(t, cache.Config[int, int]{MaxEntries: 10})
+	require.ErrorIs(t, c.Resize(0), cache.ErrConfig)
+	require.ErrorIs(t, c.ResizeCost(5), cache.ErrConfig)
+}
+
+func TestWhatCannotBeKept(t *testing.T) {
+	var told []cache.Reason
+	c := newCache(t, cache.Config[float64, int]{MaxEntries: 10, OnEvict: func(_ float64, _ int, r cache.Reason) { told = append(told, r) }})
+	c.Set(math.NaN(), 1)
+	require.Equal(t, 0, c.Len())
+	c.SetTTL(1, 1, 0)
+	c.SetTTL(1, 2, -time.Second)
+	require.Equal(t, []cache.Reason{cache.Capacity, cache.Expired, cache.Expired}, told)
+	c.Set(2, 1)
+	c.SetTTL(2, 2, 0)
+	_, ok := c.Get(2)
+	require.False(t, ok, "the former value is not the truth any more")
+	require.Equal(t, []cache.Reason{cache.Replaced, cache.Expired}, told[3:])
+}
+
+// A callback may use the cache, and when it panics the others are still told.
+func TestCallbacks(t *testing.T) {
+	var c *cache.Cache[int, int]
+	told := 0
+	c = newCache(t, cache.Config[int, int]{MaxEntries: 4, OnEvict: func(k, _ int, _ cache.Reason) {
+		told++
+		c.Get(k)
+		c.Len()
+		if k < 100 {
+			c.Set(k+100, 0)
+		}
+		c.Delete(k + 50)
+		if k == 13 {
+			panic(errors.New("mine"))
+		}
+	}})
+	for i := range 10 {
 		c.Set(i, i)
+	}
+	c.Clear()
+	c.Clear()
+	told = 0
+	c.Set(11, 0)
+	c.Set(12, 0)
+	c.Set(13, 0)
+	require.Panics(t, c.Clear)
+	require.GreaterOrEqual(t, told, 3)
+}
+
+func TestCompute(t *testing.T) {
+	c := newCache(t, cache.Config[string, int]{MaxEntries: 10})
+	add := func(old int, ok bool) (int, cache.Op) { return old + 1, cache.Store }
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 1000 {
+				c.Compute("n", add)
+				c.Compute("other", func(int, bool) (int, cache.Op) { return 1, cache.Store })
+			}
+		})
+	}
+	wg.Wait()
+	v, ok := c.Get("n")
+	require.True(t, ok)
+	require.Equal(t, 8000, v, "no increment is lost")
+	_, ok = c.Compute("n", func(int, bool) (int, cache.Op) { return 0, cache.Remove })
+	require.False(t, ok)
+	_, ok = c.Peek("n")
+	require.False(t, ok)
+}
+
+// TestExactlyOnce lets eight goroutines do everything at once and accounts for
+// every value: each was stored, and left with one callback. Planted bugs that it
+// catches: an item removed with Store(nil) instead of Swap, a Set without the
+// lock into a table that was given up, a Delete that reports what it saw instead
+// of what it took, a Resize that does not retire the old shards.
+func TestExactlyOnce(t *testing.T) {
+	for name, config := range map[string]cache.Config[int, int64]{
+		"entries": {MaxEntries: 200, Shards: 4},
+		"growing": {MaxEntries: 20000, Shards: 1},
+		"ttl":     {MaxEntries: 200, TTL: 50 * time.Microsecond, IdleTTL: 40 * time.Microsecond},
+		"cost":    {MaxCost: 3000, Cost: func(_ int, v int64) int64 { return v % 20 }},
+	} {
+		t.Run(name, func(t *testing.T) { exactlyOnce(t, config) })
+	}
+}
+
+func exactlyOnce(t *testing.T, config cache.Config[int, int64]) {
+	const ids, keys = 1 << 18, 6000
+	stored, left := make([]atomic.Int32, ids), make([]atomic.Int32, ids)
+	config.OnEvict = func(_ int, v int64, _ cache.Reason) { left[v].Add(1) }
+	c := newCache(t, config)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	rng := seed.New(t)
+	for range 8 {
+		state := rng.Uint64()
+		wg.Go(func() {
+			for op := 0; ; op++ {
+				id := next.Add(1)
+				if id >= ids/8 {
+					return
+				}
+				state = state*6364136223846793005 + 1442695040888963407
+				key := int(state>>33) % keys
+				if state>>62 == 0 {
+					key %= 8 // hot
+				}
+				step(c, key, id, int(state>>40)%32, op, &stored[id], config)
+				if config.MaxEntries > 0 && op%512 == 0 && c.Len() > 20000 {
+					t.Error("over the bound")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	c.Clear()
+	require.Zero(t, c.Len())
+	for id := range stored {
+		require.Equal(t, stored[id].Load(), left[id].Load(), "value %d", id)
+	}
+}
+
+// step does one operation, and notes whether it has stored the value id.
+func step(c *cache.Cache[int, int64], key int, id int64, what, op int, stored *atomic.Int32, config cache.Config[int, int64]) {
+	switch what {
+	case 0, 1:
+		c.Delete(key)
+	case 2, 3, 4:
+		if _, loaded := c.GetOrSet(key, id); !loaded {
+			stored.Add(1)
+		}
+	case 5, 6, 7:
+		keep := false
+		c.Compute(key, func(old int64, ok bool) (int64, cache.Op) {
+			keep = ok && old%2 == 0
+			if keep {
+				return 0, cache.Keep
+			}
+			return id, cache.Store
+		})
+		if !keep {
+			stored.Add(1)
+		}
+	case 8:
+		c.SetTTL(key, id, time.Duration(op%100)*time.Microsecond)
+		stored.Add(1)
+	case 9:
+		if op%64 == 0 {
+			c.Clear()
+		} else if op%64 == 1 && config.MaxEntries > 0 {
+			_ = c.Resize(100 + op%10000)
+		}
+	case 10, 11, 12, 13, 14, 15, 16:
+		c.Get(key)
+		for range c.All() {
+			break
+		}
+	default:
+		c.Set(key, id)
+		stored.Add(1)
+	}
+}
+
+// A key that is set all the time, and never removed, is never missed, while
+// others come and go and the table grows. Planted bug that it catches: a tag
+// stored before its pointer.
+func TestReadersNeverMiss(t *testing.T) {
+	c := newCache(t, cache.Config[int, int]{MaxEntries: 1 << 20, Shards: 1})
+	const fixed = 500
+	for k := range fixed {
+		c.Set(k, 0)
+	}
+	var stop atomic.Bool
+	var readers, writers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			last := make([]int, fixed)
+			for !stop.Load() {
+				for k := range fixed {
+					v, ok := c.Get(k)
+					if !ok || v < last[k] {
+						t.Errorf("key %d: %d, %v after %d", k, v, ok, last[k])
+						return
+					}
+					last[k] = v
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	for g := range 2 {
+		writers.Go(func() {
+			for i := range 60000 {
+				if i%2 == g {
+					c.Set(i/2%fixed/2*2+g, i)
+				}
+				c.Set(fixed+g*100000+i, i)
+				if i%3 == 0 {
+					c.Delete(fixed + g*100000 + i/2)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	stop.Store(true)
+	readers.Wait()
+}
+
+func TestResize(t *testing.T) {
+	c := newCache(t, cache.Config[int, int]{MaxEntries: 100000, Stats: true})
+	for i := range 50000 {
+		c.Set(i, i)
+	}
+	require.NoError(t, c.Resize(60000))
+	require.Equal(t, 50000, c.Len())
+	for i := range 50000 {
 		v, ok := c.Get(i)
 		require.True(t, ok)
 		require.Equal(t, i, v)
-		require.LessOrEqual(t, c.Len(), 100)
 	}
-	require.Equal(t, 100, c.Len())
+	require.NoError(t, c.Resize(10))
+	require.Equal(t, 10, c.Len())
+	require.EqualValues(t, 49990, c.Stats().Evicted)
+	require.EqualValues(t, 50000, c.Stats().Hits)
+}
+
+func TestAllocations(t *testing.T) {
+	c := newCache(t, cache.Config[int, int]{MaxEntries: 1000, OnEvict: func(int, int, cache.Reason) {}})
+	i := 0
+	require.LessOrEqual(t, testing.AllocsPerRun(5000, func() { c.Set(i, i); i++ }), 1.0)
+	require.LessOrEqual(t, testing.AllocsPerRun(5000, func() { c.Set(i-1, i) }), 1.0)
+	require.Zero(t, testing.AllocsPerRun(5000, func() { c.Get(i - 1); c.Get(-1) }))
 }

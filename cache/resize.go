@@ -50,9 +50,6 @@ func (c *Cache[K, V]) rebuild(change func(*Config[K, V]) error) error {
 	}
 	gone := c.departed()
 	c.move(old, p, &gone)
-	for i := range p.shards {
-		p.shards[i].shrink(0, &gone)
-	}
 	c.parts.Store(p)
 	c.config = config
 	for i := range old.shards {
@@ -104,5 +101,6 @@ func (s *shard[K, V]) adopt(old *item[K, V], hash uint32, q queue, gone *departe
 	it.slot = s.policy.slots.reserve(hash)
 	s.policy.slots.all[it.slot].place = s.table.Load().insert(it, hash)
 	s.policy.slots.pushFront(q, it.slot, it.weight())
+	s.shrink(it.slot, gone) // at once, since the table has room for one in excess
 	s.schedule(it)
 }

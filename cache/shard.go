@@ -176,6 +176,7 @@ type departed[K comparable, V any] struct {
 	few    [2]departure[K, V]
 	count  int
 	more   []departure[K, V] // beyond a few: so most calls allocate nothing
+	taken  int
 }
 
 type departure[K comparable, V any] struct {
@@ -192,4 +193,18 @@ func (d *departed[K, V]) add(it *item[K, V], why Reason) {
 	default:
 		d.more = append(d.more, departure[K, V]{it, why})
 	}
+}
+
+// take returns one that was added, each only once.
+func (d *departed[K, V]) take() (one departure[K, V], ok bool) {
+	switch {
+	case d.taken < d.count:
+		one = d.few[d.taken]
+	case d.taken-d.count < len(d.more):
+		one = d.more[d.taken-d.count]
+	default:
+		return one, false
+	}
+	d.taken++
+	return one, true
 }

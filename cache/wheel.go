@@ -110,16 +110,21 @@ func (w *wheel) advance(now int64, budget int, due func(i uint32) (again int64))
 	return touched
 }
 
+// turn finds the next slot to empty. One above level 0 that the present is in
+// comes first: it is not empty only when the budget ended in its middle. Then
 // turn moves the present forward to the first slot that is not empty, if all of
-// it is before the tick now (level 0) or begins by then (above). Otherwise it
+// it is before the tick now (level 0) or it begins by then (above). Otherwise it
 // moves the present to now, for what lies between is empty, and returns false.
 func (w *wheel) turn(now int64) (level, slot int, ok bool) {
 	now = max(now, w.present)
+	for level := 1; level < wheelLevels; level++ {
+		if here := w.present >> (levelBits * level) & (wheelSlots - 1); w.occupied[level]>>here&1 != 0 {
+			return level, int(here), true
+		}
+	}
 	for level := range wheelLevels {
 		shift := levelBits * level
 		here := w.present >> shift & (wheelSlots - 1)
-		// A slot above that contains the present is not empty only when the
-		// budget ended in the middle of it.
 		later := w.occupied[level] >> here << here
 		if later == 0 {
 			continue
@@ -129,7 +134,7 @@ func (w *wheel) turn(now int64) (level, slot int, ok bool) {
 		if begin > now || level == 0 && begin == now {
 			break // and nothing on the levels above comes sooner
 		}
-		w.present = max(w.present, begin)
+		w.present = begin
 		return level, slot, true
 	}
 	w.present = now

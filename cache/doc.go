@@ -1,0 +1,58 @@
+// Package cache keeps what is likely to be asked for again.
+//
+// # Problem
+//
+// Memory is small and what it could hold is large, so a cache must decide, each
+// time that something new comes, what to forget. Plain LRU forgets everything
+// for one scan; plain LFU keeps yesterday's favourites; and a cache that moves
+// an entry to the front of a list on each read makes all readers wait for one
+// lock.
+//
+// # Idea
+//
+// Cache divides its entries into a window for what is new and a main queue for
+// what has proved itself, and learns from the ghosts of what it has thrown out
+// which of the two should be longer. A read counts a hit in the entry, up to
+// three, and does nothing else, so it takes no lock. A writer settles later,
+// under the lock of one shard, what those hits mean. Entries never change:
+// setting a key again swaps one pointer.
+//
+// # Invariants
+//
+//	I1  A Get that begins after a Set of its key has returned finds that value
+//	    or a later one, unless it was evicted, deleted or has expired since.
+//	I2  MaxEntries and MaxCost hold whenever a lock is free.
+//	I3  Every value that was stored and has left was given to OnEvict once,
+//	    with the reason, under no lock.
+//	I4  No value is returned at or after its deadline.
+//	I5  One Set takes out at most 8 expired entries.
+//
+// # Cost
+//
+//	Get                      no lock, no allocation; two cache lines
+//	Set of a present key     one allocation, one compare-and-swap, no lock
+//	Set of a new key         one allocation, the lock of one shard; O(1) amortised
+//	memory beside the item   about 13 bytes of table, 20 of slot, 8 of sketch, 2 of ghosts
+//	an entry that can expire 24 bytes more, and a clock read for each Get of it
+//
+// # Concurrency
+//
+// A Cache is safe for concurrent use, and so is calling it from OnEvict. It
+// starts no goroutine. What may be read without the lock, and why that is
+// right, is argued in table.go.
+//
+// # Trade-offs
+//
+// One shard per 1,024 entries lets writers pass each other; each learns for
+// itself, which costs a little of the hit ratio. With a bound on the cost there
+// is one shard, unless Config.Shards says otherwise. Where keys are few and
+// all fit, a map with a lock is enough.
+//
+// # References
+//
+// Einziger, Friedman, Manes: TinyLFU, a highly efficient cache admission policy,
+// 2017 (sketch and admission). Megiddo, Modha: ARC, 2003 (ghosts that steer).
+// Corbató: a paging experiment, 1968 (CLOCK). Cormode, Muthukrishnan: the
+// count-min sketch, 2005. Varghese, Lauck: hashed and hierarchical timing
+// wheels, 1987.
+package cache
