@@ -5,11 +5,14 @@ import "iter"
 // ARC has a queue for what was seen once and one for what was seen twice, and
 // learns from its misses how to divide the cache between them.
 //
-//	          seen once, lately              seen twice, lately
-//	[ ghosts B1 ◀── T1 front ]◀─ new   used ─▶[ front T2 ──▶ ghosts B2 ]
-//	       └─ comes back: T1 was too short       └─ comes back: T2 was too short
-//	          p grows                               p shrinks
+//	           seen once                         seen twice, at least
+//	new ──▶ [ newest T1 … ]── used ──▶ [ last used T2 … ]◀── used
+//	                 │                              │
+//	                 ▼ oldest                       ▼ oldest
+//	        [ ghosts B1 ] comes back:      [ ghosts B2 ] comes back:
+//	          T1 was too short, p grows      T2 was too short, p shrinks
 //
+//	A ghost that comes back goes to T2, since it was seen twice now.
 //	target of T1 = p,  T1 + T2 ≤ Cap,  T1 + B1 ≤ Cap,  all four ≤ 2 Cap
 //
 // Both are LRU queues, and each has a tail of ghosts: keys whose values are gone.

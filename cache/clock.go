@@ -5,12 +5,14 @@ import "iter"
 // Clock gives the oldest entry a second chance if it was used. It comes close to
 // LRU, but a hit only sets a bit.
 //
-//	          ┌───┬───┬───┬───┐
-//	          │ a │ b │ c │ d │ ─┐      used:  a 0, b 1, c 0, d 1
-//	          └───┴───┴───┴───┘  │
-//	┌──▶        ▲ hand           │      e comes: b was used, so its bit is
-//	└────────────────────────────┘      cleared and the hand moves on; c was
-//	            b                       not, so e takes its slot.
+//	        hand
+//	         ▼
+//	┌───┬───┬───┬───┐
+//	│ a │ b*│ c │ d*│      * used since the hand last passed
+//	└───┴───┴───┴───┘
+//
+//	e comes: b was used, so it loses its mark, and the hand moves on. c was not, so
+//	e takes the slot of c, and the hand waits at d.
 //
 // The slots lie in a circle and never move. Who wants a slot follows the hand:
 // an entry whose bit is set pays with the bit and stays for another round, the

@@ -7,13 +7,12 @@ import "iter"
 // than of the whole trace, since a cache sees only a short piece of it. So what
 // was asked for once should leave fast.
 //
-//	          unknown                       used at most once
+//	                                     used at most once
 //	new ──▶ [ small: a tenth ] ──────────────────▶ [ ghosts: keys only ] ──▶ forgotten
-//	  │               │ used twice, at least                │ comes back
-//	  │               ▼                                     │
-//	  └──▶ [ main: nine tenths ] ◀──────────────────────────┘
+//	                  │ used twice, at least                │ comes back
+//	                  ▼                                     │
+//	        [ main: nine tenths ] ◀─────────────────────────┘
 //	          │   ▲ used: once more, for one use less
-//	          │   │
 //	          ▼ ──┘
 //	        evicted
 //

@@ -5,9 +5,11 @@ import "iter"
 // Sieve is a FIFO queue whose hand sifts out what was not used, and leaves all
 // others exactly where they are.
 //
-//	new ──▶ [ g   f   e   d   c   b   a ]     used: d and b
-//	 front                ◀── hand      back  the hand was at b: it clears the
-//	                          ^   ^           bit of b, and c leaves
+//	new ──▶ [ g  f  e  d* c  b* a* ]      * used since the hand was there
+//	        front        ◀── hand   back
+//
+//	The hand is at a: it clears the marks of a and b, and c leaves. Then it waits
+//	at d. Nothing has moved but the hand.
 //
 // The hand walks from the back to the front. It clears the bit of what was used
 // and takes the first that was not; there it stays for the next time. The only

@@ -39,9 +39,10 @@ import (
 // somebody who knows the hash function could block the cache with keys that
 // collide in the sketch with a frequent one.
 //
-// Where it loses: it needs room to learn, so a cache of a few dozen entries is
-// hardly steered, and a trace of a few thousand accesses is over too soon. Small
-// sizes of an LRU-friendly load are better served by ARC, which has more ghosts.
+// Where it loses: it learns only from ghosts, so a trace of a few thousand
+// accesses is over before it has learnt. And what comes back only after a quarter
+// of Cap evictions has no ghost any more: on the loop of TestPolicyTraces with 750
+// entries it hits 50.24 %, where WTinyLFU hits 73.31 and LRU nothing at all.
 //
 // Get and Delete take constant time, Set on average: each further step uses up a
 // hit. There is no limit to the steps of one Set here; Cache has one. All yields
