@@ -2,11 +2,13 @@ package plinth_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/cache"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -23,6 +25,7 @@ func BenchmarkTour(b *testing.B) {
 		b.Run(name, func(b *testing.B) { tourWAL(b, writers) })
 	}
 	b.Run("pkg=vfs/op=crashes/unsynced=3", tourVFS)
+	b.Run("pkg=cache/op=getorset/keys=zipf", tourCache)
 }
 
 // tourWAL: an acknowledged record costs a flush of the disk, unless writers
@@ -76,4 +79,26 @@ func tourVFS(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(states), "states")
+}
+
+// tourCache: a cache of 3 % of the keys answers most of the reads, if some keys
+// are more popular than others and it keeps the right ones.
+func tourCache(b *testing.B) {
+	c, err := cache.New(cache.Config[uint64, uint64]{MaxEntries: 32 << 10, Stats: true})
+	require.NoError(b, err)
+	zipf := rand.NewZipf(rand.New(rand.NewPCG(1, 1)), 1.01, 1, 1<<20-1)
+	keys := make([]uint64, 1<<18)
+	for i := range keys {
+		keys[i] = zipf.Uint64()
+	}
+	b.ReportAllocs()
+	rounds := 0
+	for b.Loop() {
+		rounds++
+		for _, key := range keys {
+			c.GetOrSet(key, key)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rounds*len(keys)), "ns/op")
+	b.ReportMetric(c.Stats().HitRatio(), "hit-ratio")
 }

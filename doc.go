@@ -12,6 +12,8 @@
 //	       memory, every disk state that a power cut could leave, injected
 //	       faults, and counters of bytes and syncs
 //	wal    a segmented write-ahead log with group commit, on vfs
+//	cache  eviction policies, one textbook each; a concurrent cache whose reads
+//	       take no lock; loading, write-through and write-back on top of it
 //	bench  go run ./bench measures on your disk what the packages cost, and
 //	       draws a report; its parts (hist, load, plot …) serve any benchmark
 //
