@@ -14,3 +14,6 @@ func Claims[K comparable, V any](l *Loading[K, V], key K) bool {
 	e.attempt.Store(0)
 	return claimed
 }
+
+// TurnCount tells how many keys somebody wants to write.
+func TurnCount[K comparable, V any](w *WriteThrough[K, V]) int { return len(w.turns.wanted) }
