@@ -7,26 +7,27 @@ import (
 
 // Policy is what every textbook cache of this package does: it keeps at most
 // Cap entries, and when one more comes, it chooses who has to go. That choice
-// is all in which they differ, and no choice is best for all:
+// is all in which they differ, and none is best for every load (TestPolicyTable
+// and TestPolicyTraces measure that):
 //
-//	            forgets by     a scan of keys      a hot set that
-//	            …              seen once           moves on
-//	FIFO        age            flushes it          is followed
-//	Clock       age and use    flushes it          is followed
-//	LRU         last use       flushes it          is followed at once
-//	LFU         number of uses does nothing        is ignored for long
-//	TwoQueue    last re-use    passes by           is followed
-//	ARC         what it learnt passes by, mostly   is followed
-//	Sieve       use, lazily    passes by           is followed slowly
-//	S3FIFO      re-use         passes by           is followed
-//	WTinyLFU    frequency      passes by           is followed after aging
-//	Steered     what it learnt passes by           is followed
+//	          forgets by …      a scan of keys    a hot set that
+//	                            seen once         moves on is …
+//	FIFO      age               flushes it        followed
+//	Clock     age and use       flushes it        followed
+//	LRU       last use          flushes it        followed
+//	LFU       number of uses    does nothing      ignored for long
+//	TwoQueue  last use          passes by         followed
+//	ARC       last use          passes by         followed
+//	Sieve     age and use       passes by         followed slowly
+//	S3FIFO    age and use       passes by         followed slowly
+//	WTinyLFU  frequency         passes by         followed after aging
+//	Steered   what it learnt    passes by         followed
 //
 // They are written to be read and stepped through, and to be the oracles and
 // the yardstick of Cache, which is what a program with goroutines should use.
 //
-// A key must be equal to itself: a NaN could be stored, never be found again,
-// and never be evicted.
+// A key must be equal to itself. A NaN could be stored but never be found again,
+// not even to evict it, so that the bound would be lost.
 //
 // A Policy is not safe for concurrent use, not even Get: a hit changes the
 // order of the entries, or at least counts.
