@@ -154,7 +154,7 @@ func (c *Cache[K, V]) store(key K, value V, ttl time.Duration) {
 		c.refuse(key, value, hash, why)
 		return
 	}
-	if old := c.parts.Load().shard(hash).setAgain(it, uint32(hash)); old != nil {
+	if old := c.parts.Load().shard(hash).table.Load().setAgain(it, uint32(hash)); old != nil {
 		c.counts.replace()
 		if c.onEvict != nil {
 			c.onEvict(key, old.value, Replaced)

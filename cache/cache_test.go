@@ -149,10 +149,8 @@ func TestCompute(t *testing.T) {
 }
 
 // TestExactlyOnce lets eight goroutines do everything at once and accounts for
-// every value: each was stored, and left with one callback. Planted bugs that it
-// catches: an item removed with Store(nil) instead of Swap, a Set without the
-// lock into a table that was given up, a Delete that reports what it saw instead
-// of what it took, a Resize that does not retire the old shards.
+// every value: each was stored, and left with one callback. Planted bug that it
+// catches: a Resize that does not retire the old shards.
 func TestExactlyOnce(t *testing.T) {
 	for name, config := range map[string]cache.Config[int, int64]{
 		"entries": {MaxEntries: 200, Shards: 4},
@@ -242,8 +240,7 @@ func step(c *cache.Cache[int, int64], key int, id int64, what, op int, stored *a
 }
 
 // A key that is set all the time, and never removed, is never missed, while
-// others come and go and the table grows. Planted bug that it catches: a tag
-// stored before its pointer.
+// others come and go and the table grows.
 func TestReadersNeverMiss(t *testing.T) {
 	c := newCache(t, cache.Config[int, int]{MaxEntries: 1 << 20, Shards: 1})
 	const fixed = 500

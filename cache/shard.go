@@ -39,21 +39,6 @@ func (s *shard[K, V]) setup(l limits, seed uint64) {
 	s.wheel = nil
 }
 
-// setAgain stores an item in the place of one of the same key without the lock,
-// and returns the one that was there; nil if it is not as simple as that. It is
-// simple if neither has an extra: then nothing changes but the value.
-func (s *shard[K, V]) setAgain(it *item[K, V], hash uint32) *item[K, V] {
-	pointer, old := s.table.Load().seek(it.key, hash)
-	if old == nil || old.slot == frozen || old.extra != nil || it.extra != nil {
-		return nil
-	}
-	it.succeed(old)
-	if pointer.CompareAndSwap(old, it) {
-		return old
-	}
-	return nil
-}
-
 // put stores an item, in the place of one of the same key or as a new one, and
 // evicts what exceeds the bounds.
 func (s *shard[K, V]) put(it *item[K, V], hash uint32, now int64, gone *departed[K, V]) {

@@ -12,9 +12,9 @@ import (
 
 // oracle is the policy in slices and maps, written from the description in
 // steer.go and sharing only sketch and ghosts with it. Oldest entries are last.
-// Planted bugs that it catches: a duel won on equal estimates, a window that
-// passes on what was not hit, a hand that forgets to take the hits, a step of
-// the window in the wrong direction, an update that does not count as a hit.
+// Planted bugs that it catches: a duel won on equal estimates, a step of the
+// window in the wrong direction, an update that does not count as a hit, a full
+// bucket that does not count who has passed.
 type oracle struct {
 	policy         policy // for limits, target, sketch, ghosts and chance; its slots stay empty
 	window, main   []uint64

@@ -100,6 +100,21 @@ func (t *table[K, V]) seek(key K, hash uint32) (*atomic.Pointer[item[K, V]], *it
 	return nil, nil
 }
 
+// setAgain stores an item in the place of one of the same key without the lock,
+// and returns the one that was there; nil if it is not as simple as that. It is
+// simple if neither has an extra: then nothing changes but the value.
+func (t *table[K, V]) setAgain(it *item[K, V], hash uint32) *item[K, V] {
+	pointer, old := t.seek(it.key, hash)
+	if old == nil || old.slot == frozen || old.extra != nil || it.extra != nil {
+		return nil
+	}
+	it.succeed(old)
+	if pointer.CompareAndSwap(old, it) {
+		return old
+	}
+	return nil
+}
+
 // insert adds an item whose key is not in the table; there must be room. The
 // pointer comes before the tag, so that who sees the tag finds the item.
 func (t *table[K, V]) insert(it *item[K, V], hash uint32) place {

@@ -8,9 +8,8 @@ import (
 	"github.com/plinth-go/plinth/internal/seed"
 )
 
-// TestWheelIsExact holds the wheel against a map of deadlines. Planted bugs that
-// it catches: a slot of the present tick taken for past, a level chosen one too
-// high, a cascade that loses the rest when the budget ends in its middle.
+// TestWheelIsExact holds the wheel against a map of deadlines. Planted bug that
+// it catches: a cascade that is left in its middle when the budget ends there.
 func TestWheelIsExact(t *testing.T) {
 	rng := seed.New(t)
 	for range 30 {
