@@ -9,6 +9,7 @@ import (
 
 	"github.com/plinth-go/plinth/bench/machine"
 	"github.com/plinth-go/plinth/bench/report"
+	"github.com/plinth-go/plinth/cache/cachesim"
 	"github.com/plinth-go/plinth/vfs"
 )
 
@@ -17,6 +18,7 @@ import (
 type experiment struct {
 	name  string // what -run matches
 	about string // one line
+	disk  bool   // its numbers are of the disk of -dir
 	run   func(context.Context, *session) (report.Part, error)
 }
 
@@ -24,6 +26,7 @@ type experiment struct {
 func experiments() []experiment {
 	return []experiment{
 		walExperiment(),
+		cacheExperiment(),
 	}
 }
 
@@ -46,13 +49,15 @@ func profiles() []profile {
 // session is what the experiments of one run share. It is not safe for
 // concurrent use: experiments run one after the other.
 type session struct {
-	profile  profile
-	disk     vfs.FS                         // nil is the operating system's
-	dir      string                         // empty, and removed at the end; leave no large files in it
-	input    string                         // file whose lines are the records, or empty
-	again    func(experiment string) string // the command that measures it once more
-	machine  machine.Machine
-	progress *progress
+	profile   profile
+	disk      vfs.FS                         // nil is the operating system's
+	dir       string                         // empty, and removed at the end; leave no large files in it
+	input     string                         // file whose lines are the records, or empty
+	trace     cachesim.Trace                 // requests to replay into caches, or nil
+	traceFile string                         // that they are from, or empty
+	again     func(experiment string) string // the command that measures it once more
+	machine   machine.Machine
+	progress  *progress
 }
 
 // needSpace fails unless there is room for bytes more.

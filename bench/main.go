@@ -10,12 +10,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/plinth-go/plinth/bench/machine"
 	"github.com/plinth-go/plinth/bench/report"
+	"github.com/plinth-go/plinth/cache/cachesim"
 )
 
 // What the program returns to the shell.
@@ -67,6 +69,7 @@ type options struct {
 	json, html  string // files to write; json may be empty
 	dir         string // where to measure
 	input       string // file of records, or empty
+	trace       string // file of requests, or empty
 }
 
 // parse reads the command line and checks all of it before anything is done.
@@ -85,16 +88,12 @@ func parse(args []string, stderr io.Writer, known []profile) (options, error) {
 	f.StringVar(&o.html, "o", "report.html", "write the report to this `file`")
 	f.StringVar(&o.dir, "dir", os.TempDir(), "measure in a new directory inside this `directory`, on the disk that it lies on")
 	f.StringVar(&o.input, "input", "", "append the lines of this `file` instead of made-up records")
+	f.StringVar(&o.trace, "trace", "", "replay the requests in this `file` into caches instead of made-up ones; its name tells the format: .arc, .lirs, .be64, .be32, otherwise a key in each line; also with .gz")
 	pattern := f.String("run", "", "run only the experiments whose name matches this `regexp`")
 	f.Usage = func() { usage(f, stderr) }
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, err
-		}
-		return o, fmt.Errorf("%w: see go run ./bench -h", errUsage)
-	}
-	if f.NArg() > 0 {
-		return o, fmt.Errorf("%w: unexpected argument %q; see go run ./bench -h", errUsage, f.Arg(0))
+	names, err := parseMixed(f, args)
+	if err != nil {
+		return o, err
 	}
 	o.profile = known[0]
 	set := 0
@@ -107,29 +106,56 @@ func parse(args []string, stderr io.Writer, known []profile) (options, error) {
 	if set > 1 {
 		return o, fmt.Errorf("%w: choose one profile", errUsage)
 	}
-	var err error
-	if o.experiments, err = choose(*pattern); err != nil {
+	if o.experiments, err = choose(*pattern, names); err != nil {
 		return o, err
+	}
+	if o.trace != "" && !slices.ContainsFunc(o.experiments, func(e experiment) bool { return e.name == cacheExperiment().name }) {
+		return o, fmt.Errorf("%w: -trace is for the experiment cache, which is not chosen", errUsage)
 	}
 	return o, o.checkFiles()
 }
 
-// choose finds the experiments that match a pattern.
-func choose(pattern string) ([]experiment, error) {
+// parseMixed parses flags and returns the other arguments, which may stand
+// between them: `bench cache -trace FILE` as well as `bench -trace FILE cache`.
+func parseMixed(f *flag.FlagSet, args []string) (others []string, err error) {
+	for {
+		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		} else if err != nil {
+			return nil, fmt.Errorf("%w: see go run ./bench -h", errUsage)
+		}
+		if f.NArg() == 0 {
+			return others, nil
+		}
+		others, args = append(others, f.Arg(0)), f.Args()[1:]
+	}
+}
+
+// choose finds the experiments that match a pattern, or have one of the names.
+func choose(pattern string, names []string) ([]experiment, error) {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("%w: -run: %v", errUsage, err)
 	}
 	var chosen []experiment
-	var names []string
+	var known, lines []string
 	for _, e := range experiments() {
-		names = append(names, fmt.Sprintf("  %-10s %s", e.name, e.about))
-		if re.MatchString(e.name) {
+		known = append(known, e.name)
+		lines = append(lines, fmt.Sprintf("  %-10s %s", e.name, e.about))
+		if re.MatchString(e.name) && (names == nil || slices.Contains(names, e.name)) {
 			chosen = append(chosen, e)
 		}
 	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("%w: there is no experiment %q; there are:\n%s", errUsage, name, strings.Join(lines, "\n"))
+		}
+	}
+	if names != nil && pattern != "" {
+		return nil, fmt.Errorf("%w: name experiments or use -run, not both", errUsage)
+	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("%w: -run %q matches no experiment; there are:\n%s", errUsage, pattern, strings.Join(names, "\n"))
+		return nil, fmt.Errorf("%w: -run %q matches no experiment; there are:\n%s", errUsage, pattern, strings.Join(lines, "\n"))
 	}
 	return chosen, nil
 }
@@ -171,12 +197,17 @@ func (o options) measure(ctx context.Context, stdout, stderr io.Writer) (err err
 		return fmt.Errorf("-dir: %w", err)
 	}
 	m.Dir = o.dir
-	r := report.Report{Title: "What durability costs", Created: time.Now(), Command: o.command, Profile: o.profile.about, Machine: m}
-	if m.InMemory() {
+	r := report.Report{Title: "What each design costs", Created: time.Now(), Command: o.command, Profile: o.profile.about, Machine: m}
+	if m.InMemory() && slices.ContainsFunc(o.experiments, func(e experiment) bool { return e.disk }) {
 		r.Warning = fmt.Sprintf("%s lies on %s, which is memory: an fsync there costs nothing and keeps nothing. Measure on a disk with -dir.", o.dir, m.FileSystem)
 		fmt.Fprintln(stderr, "bench: WARNING:", r.Warning)
 	}
-	s := &session{profile: o.profile, dir: dir, input: o.input, again: o.again, machine: m, progress: newProgress(stderr)}
+	s := &session{profile: o.profile, dir: dir, input: o.input, traceFile: o.trace, again: o.again, machine: m, progress: newProgress(stderr)}
+	if o.trace != "" { // all of it now, not after a minute
+		if s.trace, err = cachesim.Open(o.trace, cachesim.ByName); err != nil {
+			return fmt.Errorf("-trace: %w", err)
+		}
+	}
 	for _, e := range o.experiments {
 		part, err := e.run(ctx, s)
 		s.progress.clear()
@@ -197,6 +228,9 @@ func (o options) again(experiment string) string {
 	}
 	if o.input != "" {
 		args = append(args, "-input", quote(o.input))
+	}
+	if o.trace != "" && experiment == cacheExperiment().name {
+		args = append(args, "-trace", quote(o.trace))
 	}
 	return strings.Join(args, " ")
 }
@@ -245,7 +279,7 @@ func quote(arg string) string {
 }
 
 func usage(f *flag.FlagSet, w io.Writer) {
-	fmt.Fprint(w, "usage: go run ./bench [flags]\n\nMeasures the trade-offs of this module's packages on this machine, prints them\nand writes a report to be opened in a browser.\n\n")
+	fmt.Fprint(w, "usage: go run ./bench [flags] [experiment ...]\n\nMeasures the trade-offs of this module's packages on this machine, prints them\nand writes a report to be opened in a browser.\n\n")
 	f.PrintDefaults()
 	fmt.Fprint(w, "\nexperiments:\n")
 	for _, e := range experiments() {

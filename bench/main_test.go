@@ -51,10 +51,10 @@ func bench(t *testing.T, ctx context.Context, args ...string) outcome {
 	return o
 }
 
-// TestWholeRun measures every combination for a moment and looks at what came
-// out of it from all sides.
+// TestWholeRun measures every combination of an experiment for a moment and
+// looks at what came out of it from all sides.
 func TestWholeRun(t *testing.T) {
-	o := bench(t, t.Context())
+	o := bench(t, t.Context(), "wal")
 	require.Equal(t, exitOK, o.code, o.stderr)
 	t.Run("forms", func(t *testing.T) { testForms(t, o) })
 	t.Run("counts", func(t *testing.T) { testCounts(t, o) })
@@ -116,7 +116,7 @@ func testCounts(t *testing.T, o outcome) {
 func TestInput(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "my lines.txt")
 	require.NoError(t, os.WriteFile(name, []byte("one\ntwo\n\nthree <script>\r\n"), 0o600))
-	o := bench(t, t.Context(), "-input", name)
+	o := bench(t, t.Context(), "wal", "-input", name)
 	require.Equal(t, exitOK, o.code, o.stderr)
 	require.Equal(t, 24, strings.Count(o.stderr, "wal: "), "12 combinations: the size is the lines' own")
 	require.Contains(t, o.html, "my lines.txt")
@@ -151,7 +151,10 @@ func TestBadCommandLine(t *testing.T) {
 		want string
 	}{
 		{[]string{"-nonsense"}, "flag provided but not defined"},
-		{[]string{"wal"}, `unexpected argument "wal"`},
+		{[]string{"wall"}, `there is no experiment "wall"; there are:`},
+		{[]string{"wal", "-tiny", "-nonsense"}, "flag provided but not defined"},
+		{[]string{"wal", "-run", "cache"}, "name experiments or use -run, not both"},
+		{[]string{"wal", "-trace", "main.go"}, "-trace is for the experiment cache, which is not chosen"},
 		{[]string{"-tiny", "-full"}, "choose one profile"},
 		{[]string{"-run", "("}, "missing closing"},
 		{[]string{"-run", "nothing"}, "wal        write-ahead log"},
@@ -171,7 +174,7 @@ func TestBadCommandLine(t *testing.T) {
 func TestHelp(t *testing.T) {
 	o := bench(t, t.Context(), "-h")
 	require.Equal(t, exitOK, o.code)
-	for _, want := range []string{"-input", "-run", "-dir", "-json", "experiments:", "wal"} {
+	for _, want := range []string{"-input", "-trace", "-run", "-dir", "-json", "experiments:", "wal", "cache"} {
 		require.Contains(t, o.stderr, want)
 	}
 }

@@ -29,6 +29,9 @@ func newProgress(w io.Writer) *progress {
 
 // show says that done of total steps are done and what comes now.
 func (p *progress) show(done, total int, what string) {
+	if done == 0 { // another experiment: its steps take another time
+		p.begin = time.Now()
+	}
 	line := fmt.Sprintf("[%d/%d] %s", done+1, total, what)
 	if !p.tty {
 		fmt.Fprintln(p.w, line)

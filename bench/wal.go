@@ -24,6 +24,7 @@ func walExperiment() experiment {
 	return experiment{
 		name:  "wal",
 		about: "write-ahead log: durability × writers × record size",
+		disk:  true,
 		run:   runWAL,
 	}
 }

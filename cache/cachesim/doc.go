@@ -27,8 +27,8 @@
 //
 //	memory      8 bytes a request; a map of the unique keys while reading Lines,
 //	            and for Unique, Belady and Recency
-//	Belady      8 bytes and 2 bits a request more; some steps each, whatever the size
-//	Recency     16 bytes a request more; a logarithm of the length each; all sizes
+//	Belady      8 bytes and a bit a request more; some steps each, whatever the size
+//	Recency     8 bytes a request more; a logarithm of the length each; all sizes
 //	Curve       the requests × the sizes × the policies, on all processors
 //
 // # Concurrency
