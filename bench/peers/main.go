@@ -29,8 +29,13 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	flags.IntVar(&s.rounds, "rounds", 5, "`times` to run each comparison, in mixed order")
 	flags.StringVar(&s.dir, "dir", os.Getenv(envDir), "`directory` on the disk to measure; default the temporary directory")
-	flags.Float64Var(&s.scale, "scale", 1, "multiply the number of records per run")
+	flags.Float64Var(&s.scale, "scale", 1, "multiply the records, seconds or entries per run")
 	flags.Uint64Var(&s.seed, "seed", 1, "of the order")
+	flags.IntVar(&s.procs, "procs", 2, "`processors` to measure the speed of caches on, and goroutines that use one")
+	flags.StringVar(&s.traces.dir, "traces", defaultTraces(), "`directory` of the traces for CacheHits")
+	flags.StringVar(&s.traces.file, "file", "", "compare hit ratios on this `trace` only: NAME.arc, .lirs or .be64, or that with .gz")
+	flags.StringVar(&s.traces.sizes, "sizes", "", "with -file: the cache sizes, such as 500,1000 or 5%; default those of the other traces")
+	flags.BoolVar(&s.traces.buffered, "buffered", false, "with CacheHits: do not wait for buffers after each Set")
 	pattern := flags.String("run", "", "`regexp` that selects comparisons by name")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -57,28 +62,64 @@ type session struct {
 	dir      string
 	scale    float64
 	seed     uint64
-	chosen   []cell
+	procs    int
+	traces   traceFlags
 	out      io.Writer
 	progress io.Writer
+
+	chosen []choice
+	base   string // an empty directory, while runAll runs
 }
 
-// choose checks the flags and picks the cells.
+// comparison is a table: measurements with names, which have a unit in common.
+type comparison interface {
+	names() []string
+	// run measures those with the given indexes and prints the table.
+	run(ctx context.Context, s *session, chosen []int) error
+}
+
+// choice is a comparison with the indexes of what is wanted of it.
+type choice struct {
+	comparison
+	indexes []int
+}
+
+// comparisons returns all that the program knows, in the order of the tables.
+func (s *session) comparisons() ([]comparison, error) {
+	hits, err := newCacheHits(s.traces)
+	if s.traces.file != "" || err != nil {
+		return []comparison{hits}, err
+	}
+	return []comparison{walComparison{}, hits, cacheSpeed{}, cacheMemory{}, cacheAllocs{}, cacheExpiry{}}, nil
+}
+
+// choose checks the flags and picks what to measure.
 func (s *session) choose(pattern string, rest []string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("peers: unexpected argument %q", rest[0])
 	}
-	if s.rounds < 1 || !(s.scale > 0) {
-		return errors.New("peers: -rounds must be at least 1 and -scale above 0")
+	if s.rounds < 1 || s.procs < 1 || !(s.scale > 0) {
+		return errors.New("peers: -rounds and -procs must be at least 1 and -scale above 0")
 	}
 	re, err := regexp.Compile(pattern)
 	if err != nil {
 		return fmt.Errorf("peers: -run: %w", err)
 	}
+	all, err := s.comparisons()
+	if err != nil {
+		return err
+	}
 	names := ""
-	for _, c := range cells() {
-		names += "\n  " + c.String()
-		if re.MatchString(c.String()) {
-			s.chosen = append(s.chosen, c)
+	for _, c := range all {
+		wanted := choice{comparison: c}
+		for i, name := range c.names() {
+			names += "\n  " + name
+			if re.MatchString(name) {
+				wanted.indexes = append(wanted.indexes, i)
+			}
+		}
+		if len(wanted.indexes) > 0 {
+			s.chosen = append(s.chosen, wanted)
 		}
 	}
 	if len(s.chosen) == 0 {
@@ -87,59 +128,64 @@ func (s *session) choose(pattern string, rest []string) error {
 	return nil
 }
 
-// runAll measures every chosen cell in every round. The order of the cells is
-// shuffled in each round, and within a cell the order of the implementations,
-// which follow one another at once: so a disk that becomes slower for a minute
-// slows down all of them, and none profits from always being first.
-func (s *session) runAll(ctx context.Context) error {
-	base, err := os.MkdirTemp(s.dir, "plinth-peers-")
-	if err != nil {
+// runAll makes the chosen tables, one after the other.
+func (s *session) runAll(ctx context.Context) (err error) {
+	if s.base, err = os.MkdirTemp(s.dir, "plinth-peers-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(base)
-	fmt.Fprintf(s.out, "%d rounds in %s, order seed %d, %s %s/%s, %d CPUs\n\n",
-		s.rounds, filepath.Dir(base), s.seed, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	rng := rand.New(rand.NewPCG(s.seed, 0))
-	results := table{}
-	for round := range s.rounds {
-		for _, ci := range rng.Perm(len(s.chosen)) {
-			c := s.chosen[ci]
-			start := time.Now()
-			for _, ii := range rng.Perm(len(impls())) {
-				if err := s.measureOne(ctx, c, impls()[ii], base, results); err != nil {
-					return err
-				}
-			}
-			fmt.Fprintf(s.progress, "round %d of %d: %v, %.1f s\n", round+1, s.rounds, c, time.Since(start).Seconds())
+	defer os.RemoveAll(s.base)
+	fmt.Fprintf(s.out, "%d rounds in %s, order seed %d, %s %s/%s, %d CPUs\n",
+		s.rounds, filepath.Dir(s.base), s.seed, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	for _, c := range s.chosen {
+		fmt.Fprintln(s.out)
+		err := c.run(ctx, s, c.indexes)
+		if errors.Is(err, errNoTraces) && len(s.chosen) > 1 {
+			fmt.Fprintln(s.out, err) // the other tables need none
+			continue
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return results.print(s.out, s.chosen)
+	return nil
 }
 
-// measureOne runs one implementation in a directory of its own and removes it.
-func (s *session) measureOne(ctx context.Context, c cell, impl, base string, results table) error {
+// mixed calls measure for every name and implementation in every round. The
+// order of the names is shuffled in each round, and within a name the order of
+// the implementations, which follow one another at once: so a disk or a
+// processor that becomes slower for a minute slows down all of them, and none
+// profits from always being first.
+func (s *session) mixed(ctx context.Context, names, impls []string, measure func(name int, impl string) error) error {
+	rng := rand.New(rand.NewPCG(s.seed, 0))
+	for round := range s.rounds {
+		for _, i := range rng.Perm(len(names)) {
+			start := time.Now()
+			for _, ii := range rng.Perm(len(impls)) {
+				if err := interrupted(ctx); err != nil {
+					return err
+				}
+				if err := measure(i, impls[ii]); err != nil {
+					return fmt.Errorf("peers: %s by %s: %w", names[i], impls[ii], err)
+				}
+			}
+			fmt.Fprintf(s.progress, "round %d of %d: %s, %.1f s\n", round+1, s.rounds, names[i], time.Since(start).Seconds())
+		}
+	}
+	return nil
+}
+
+func interrupted(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("peers: interrupted: %w", err)
 	}
-	as := c.rival(impl)
-	if !offers(impl, as.durability) {
-		return nil
-	}
-	dir := filepath.Join(base, impl)
-	rate, err := measure(as, impl, dir, as.ops(impl, s.scale))
-	if err != nil {
-		return err
-	}
-	results.add(c, impl, rate)
-	return os.RemoveAll(dir)
+	return nil
 }
 
-// rival is the work that an implementation does in the comparison c: for
-// Buffered, which only we have, tidwall/wal does what is nearest and promises
-// more. The table says so.
-func (c cell) rival(impl string) cell {
-	if impl == implTidwall && !offers(impl, c.durability) {
-		c.durability--
+// pick returns the elements with the given indexes.
+func pick[T any](all []T, indexes []int) []T {
+	picked := make([]T, len(indexes))
+	for i, at := range indexes {
+		picked[i] = all[at]
 	}
-	return c
+	return picked
 }

@@ -9,55 +9,68 @@ import (
 	"text/tabwriter"
 )
 
-// table holds rates by cell and implementation, one for each round, in the
+// table holds values by name and implementation, one for each round, in the
 // order of the rounds. It is not safe for concurrent use.
-type table map[cell]map[string][]float64
+type table struct {
+	unit   string
+	format string // of a value
+	impls  []string
+	ratios bool // whether to say how many times ours is a peer's
 
-func (t table) add(c cell, impl string, rate float64) {
-	if t[c] == nil {
-		t[c] = map[string][]float64{}
-	}
-	t[c][impl] = append(t[c][impl], rate)
+	values map[string]map[string][]float64
+	marks  map[string]string // appended to a name, to explain below
 }
 
-// print writes a row per cell: median rates, and how many times as fast we
-// are as each peer. The ratio is that of the medians; in brackets the lowest
+func newTable(unit, format string, impls []string, ratios bool) *table {
+	return &table{unit: unit, format: format, impls: impls, ratios: ratios,
+		values: map[string]map[string][]float64{}, marks: map[string]string{}}
+}
+
+func (t *table) add(name, impl string, value float64) {
+	if t.values[name] == nil {
+		t.values[name] = map[string][]float64{}
+	}
+	t.values[name][impl] = append(t.values[name][impl], value)
+}
+
+// print writes a row per name: medians, and how many times as much ours is as
+// that of each peer. The ratio is that of the medians; in brackets the lowest
 // and highest ratio of a round, in which the two ran one after the other.
-func (t table) print(out io.Writer, order []cell) error {
+func (t *table) print(out io.Writer, names []string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "records/s\t%s\t\n", strings.Join([]string{
-		implPlinth, implTidwall, implRaftWAL, "ours/" + implTidwall, "ours/" + implRaftWAL}, "\t"))
-	weaker := false
-	for _, c := range order {
-		row := t[c]
-		name := c.String()
-		if c.rival(implTidwall) != c {
-			weaker = true
-			name += " *"
+	fmt.Fprintf(w, "%s\t%s\t", t.unit, strings.Join(t.impls, "\t"))
+	if t.ratios {
+		for _, peer := range t.peers() {
+			fmt.Fprintf(w, "ours/%s\t", peer)
 		}
-		fmt.Fprintf(w, "%s\t", name)
-		for _, impl := range impls() {
-			fmt.Fprintf(w, "%s\t", rate(row[impl]))
+	}
+	fmt.Fprintln(w)
+	for _, name := range names {
+		row := t.values[name]
+		fmt.Fprintf(w, "%s%s\t", name, t.marks[name])
+		for _, impl := range t.impls {
+			fmt.Fprintf(w, "%s\t", t.median(row[impl]))
 		}
-		for _, peer := range impls()[1:] {
-			fmt.Fprintf(w, "%s\t", ratio(row[implPlinth], row[peer]))
+		if t.ratios {
+			for _, peer := range t.peers() {
+				fmt.Fprintf(w, "%s\t", ratio(row[implPlinth], row[peer]))
+			}
 		}
 		fmt.Fprintln(w)
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if weaker {
-		fmt.Fprintf(out, "\n* ours promises less: %s has no buffered mode and hands each record to the operating system.\n", implTidwall)
-	}
-	return nil
+	return w.Flush()
 }
 
-func rate(rates []float64) string {
-	if len(rates) == 0 {
+// peers are the implementations but ours.
+func (t *table) peers() []string {
+	return slices.DeleteFunc(slices.Clone(t.impls), func(impl string) bool { return impl == implPlinth })
+}
+
+func (t *table) median(values []float64) string {
+	if len(values) == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.0f", median(rates))
+	return fmt.Sprintf(t.format, median(values))
 }
 
 func ratio(ours, theirs []float64) string {

@@ -204,20 +204,16 @@ func TestProgram(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	c := cell{"Append", wal.Synced, 1, 128, 1}
-	d := c
-	d.durability = wal.Buffered
-	results := table{}
+	results := newTable("records/s", "%.0f", []string{implPlinth, implTidwall}, true)
+	results.marks["b"] = " *"
 	for _, r := range []float64{30, 10, 20} {
-		results.add(c, implPlinth, r)
-		results.add(c, implTidwall, 10)
-		results.add(c, implRaftWAL, r/2)
-		results.add(d, implPlinth, 1)
+		results.add("a", implPlinth, r)
+		results.add("a", implTidwall, 10)
+		results.add("b", implPlinth, 1)
 	}
 	var out bytes.Buffer
-	require.NoError(t, results.print(&out, []cell{c, d}))
-	require.Regexp(t, `size=128 +20 +10 +10 +2\.00 \(1\.00–3\.00\) +2\.00 \(2\.00–2\.00\)\n`, out.String())
-	require.Regexp(t, `size=128 \* +1 +- +- +- +-\n`, out.String())
-	require.Contains(t, out.String(), "ours promises less")
+	require.NoError(t, results.print(&out, []string{"a", "b"}))
+	require.Regexp(t, `a +20 +10 +2\.00 \(1\.00–3\.00\)\n`, out.String())
+	require.Regexp(t, `b \* +1 +- +-\n`, out.String())
 	require.InDelta(t, 2.5, median([]float64{4, 1, 3, 2}), 0)
 }
