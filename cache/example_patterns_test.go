@@ -80,15 +80,13 @@ func ExamplePanicError() {
 	flight := cache.NewFlight[string, int](0)
 	defer flight.Close()
 	_, _, err := flight.Do(context.Background(), "k", func(context.Context) (int, error) {
-		var users map[string]int
-		users["ann"]++
-		return users["ann"], nil
+		panic("no table of users")
 	})
 	var p *cache.PanicError
 	if errors.As(err, &p) {
 		fmt.Println(p.Value, len(p.Stack) > 0)
 	}
-	// Output: assignment to entry in nil map true
+	// Output: no table of users true
 }
 
 func ExampleLoading() {
