@@ -105,7 +105,8 @@ func TestTrace(t *testing.T) {
 	require.Contains(t, o.html, " -trace &#39;")
 }
 
-// TestShortTrace: a trace of two keys has one size, and nothing breaks.
+// TestShortTrace: a trace of two keys has one size, and nothing breaks. Seen to
+// fail with the same size simulated eight times.
 func TestShortTrace(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "keys.txt")
 	require.NoError(t, os.WriteFile(name, []byte("a\nb\na\n"), 0o600))
@@ -113,6 +114,7 @@ func TestShortTrace(t *testing.T) {
 	require.Equal(t, exitOK, o.code, o.stderr)
 	hits, _ := cacheRun(t, o)
 	require.Len(t, hits, 1+len(cachesim.Policies()))
+	require.Equal(t, len(hits), strings.Count(string(o.json), "cache/hits/"), "each size once")
 	require.NotContains(t, o.html, "NaN")
 	require.Contains(t, o.html, "all of them hit in 0.00 % of the requests")
 }

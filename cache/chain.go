@@ -31,10 +31,9 @@ func (c *chain[T]) toFront(l *link[T]) {
 	c.insert(l, c.root.next)
 }
 
-// toBack puts a link to the back, wherever it was before.
+// toBack puts a link that is in no chain to the back.
 func (c *chain[T]) toBack(l *link[T]) {
 	c.close()
-	l.leave()
 	c.insert(l, &c.root)
 }
 

@@ -176,6 +176,27 @@ func TestSteeredBorder(t *testing.T) {
 	require.Equal(t, 4.0, c.target)
 }
 
+// TestSteeredLuck counts the duels that a frequent loser wins by chance. Planted
+// and caught: no chance at all, a chance for everybody.
+func TestSteeredLuck(t *testing.T) {
+	c := NewSteered[uint64, uint64](1000, spread)
+	replay(c, []uint64{1, 2})
+	victim, loser := c.entries[1], c.entries[2]
+	c.sketch.Add(spread(1), 14)
+	wins := func() (n int) {
+		for range 12800 {
+			if c.wins(loser, victim) {
+				n++
+			}
+		}
+		return n
+	}
+	c.sketch.Add(spread(2), 4)
+	require.Zero(t, wins(), "seen five times")
+	c.sketch.Add(spread(2), 1)
+	require.Equal(t, 118, wins(), "seen six times: one in 128, about 100")
+}
+
 // TestPolicyTable measures the table in policy.go with caches of 100: how many
 // of a hot set of 70 keys are left after a scan of 1000 others, and how many hits
 // 2000 uses of 80 other keys have when the load has moved on to them.

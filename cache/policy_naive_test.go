@@ -455,19 +455,15 @@ func (c *naiveTiny) set(k uint64) (evicted uint64, ok bool) {
 		c.probation.push(candidate)
 		return
 	}
-	from := &c.probation
-	if len(*from) == 0 {
-		from = &c.protected
+	if len(c.probation) == 0 {
+		return candidate, true // there is no main
 	}
-	if len(*from) == 0 {
-		return candidate, true
-	}
-	victim := from.pop()
+	victim := c.probation.pop()
 	if c.sketch.Estimate(spread(candidate)) > c.sketch.Estimate(spread(victim)) {
 		c.probation.push(candidate)
 		return victim, true
 	}
-	*from = append(*from, victim)
+	c.probation = append(c.probation, victim)
 	return candidate, true
 }
 

@@ -150,7 +150,7 @@ func TestSketchHalves(t *testing.T) {
 	s.words[0], s.words[7] = 0xfedcba9876543210, 0x1111111111111111
 	s.added = 100
 	s.halve()
-	require.EqualValues(t, 0x7766554433221100, s.words[0])
+	require.Equal(t, uint64(0x7766554433221100), s.words[0])
 	require.Zero(t, s.words[7])
 	require.Equal(t, 50, s.added)
 

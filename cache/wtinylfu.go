@@ -146,13 +146,11 @@ func (c *WTinyLFU[K, V]) use(l *link[tinyEntry[K, V]]) {
 }
 
 // loser of the duel between the candidate, at the front of probation, and the
-// victim at its back, or that of protected if there is no other in probation.
-// On a tie the candidate loses: it would only be worth as much.
+// victim at its back. There is a victim, since the cache is full and protected
+// takes at most 80 % of main; only a cache of one entry has no main, and there
+// the candidate duels with itself. A tie is lost: it would be worth no more.
 func (c *WTinyLFU[K, V]) loser(candidate *link[tinyEntry[K, V]]) *link[tinyEntry[K, V]] {
 	victim := c.probation.back()
-	if victim == candidate && c.protected.len > 0 {
-		victim = c.protected.back()
-	}
 	if c.sketch.Estimate(candidate.entry.hash) > c.sketch.Estimate(victim.entry.hash) {
 		return victim
 	}

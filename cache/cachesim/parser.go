@@ -114,7 +114,7 @@ func (p *parser) line(numbers map[string]uint64, line string) error {
 	n, ok := numbers[line]
 	if !ok {
 		n = uint64(len(numbers))
-		numbers[strings.Clone(line)] = n // the scanner's line may have been the rest of a longer one
+		numbers[line] = n
 	}
 	return p.add(n)
 }
