@@ -37,6 +37,7 @@ type Cache[K comparable, V any] struct {
 // parts are the shards, a power of two, and how a hash chooses among them.
 // Immutable.
 type parts[K comparable, V any] struct {
+	tables []atomic.Pointer[table[K, V]] // of the shards, side by side: a reader needs nothing else
 	shards []shard[K, V]
 	shift  uint // the top bits of a hash choose the shard
 	cost   int64
@@ -75,6 +76,7 @@ func New[K comparable, V any](config Config[K, V]) (*Cache[K, V], error) {
 func (c *Cache[K, V]) newParts(config *Config[K, V]) *parts[K, V] {
 	n := config.shards()
 	p := &parts[K, V]{
+		tables: make([]atomic.Pointer[table[K, V]], n),
 		shards: make([]shard[K, V], n),
 		shift:  uint(64 - bits.TrailingZeros(uint(n))),
 		cost:   math.MaxInt64,
@@ -88,6 +90,7 @@ func (c *Cache[K, V]) newParts(config *Config[K, V]) *parts[K, V] {
 			l.cost = share(config.MaxCost, int64(n), int64(i))
 			p.cost = l.cost // the last one's, which is the least
 		}
+		p.shards[i].table = &p.tables[i]
 		p.shards[i].setup(l, c.seed+uint64(i))
 	}
 	return p
@@ -105,7 +108,7 @@ func share[T int | int64](all, n, i T) T {
 // Get returns the value of a key, and counts the use.
 func (c *Cache[K, V]) Get(key K) (V, bool) {
 	hash := c.hash(key)
-	it := c.parts.Load().shard(hash).table.Load().find(key, uint32(hash))
+	it := c.parts.Load().table(hash).find(key, uint32(hash))
 	if it == nil || it.extra != nil && !c.use(it.extra) {
 		c.counts.miss()
 		var none V
@@ -120,7 +123,7 @@ func (c *Cache[K, V]) Get(key K) (V, bool) {
 // what will be evicted nor an idle time nor the statistics.
 func (c *Cache[K, V]) Peek(key K) (V, bool) {
 	hash := c.hash(key)
-	it := c.parts.Load().shard(hash).table.Load().find(key, uint32(hash))
+	it := c.parts.Load().table(hash).find(key, uint32(hash))
 	if it == nil || it.extra != nil && !it.alive(c.now()) {
 		var none V
 		return none, false
@@ -149,12 +152,15 @@ func (c *Cache[K, V]) SetTTL(key K, value V, ttl time.Duration) {
 
 func (c *Cache[K, V]) store(key K, value V, ttl time.Duration) {
 	hash := c.hash(key)
+	// Looked for first, so that the processor can make the item while it waits
+	// for the memory of the old one.
+	pointer, old := c.parts.Load().table(hash).seek(key, uint32(hash))
 	it, why := c.newItem(key, value, ttl)
 	if it == nil {
 		c.refuse(key, value, hash, why)
 		return
 	}
-	if old := c.parts.Load().shard(hash).table.Load().setAgain(it, uint32(hash)); old != nil {
+	if it.replace(pointer, old) {
 		c.counts.replace()
 		if c.onEvict != nil {
 			c.onEvict(key, old.value, Replaced)
@@ -281,6 +287,11 @@ func (c *Cache[K, V]) All() iter.Seq2[K, V] {
 			}
 		}
 	}
+}
+
+// table returns where to look for a hash.
+func (p *parts[K, V]) table(hash uint64) *table[K, V] {
+	return p.tables[hash>>p.shift].Load()
 }
 
 // shard returns the part that is responsible for a hash.

@@ -22,7 +22,7 @@ func (c *Cache[K, V]) Compute(key K, f func(old V, ok bool) (V, Op)) (V, bool) {
 	hash := c.hash(key)
 	for {
 		var former V
-		it := c.parts.Load().shard(hash).table.Load().find(key, uint32(hash))
+		it := c.parts.Load().table(hash).find(key, uint32(hash))
 		ok := it != nil && it.alive(c.now())
 		if ok {
 			former = it.value

@@ -3,7 +3,6 @@ package cache
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -153,23 +152,6 @@ func shardsFor(want int) int {
 		n *= 2
 	}
 	return n
-}
-
-// hasher returns the function that Config asks for. A hash from outside may be
-// as poor as the key itself, so its bits are spread (the finalizer of
-// SplitMix64: Steele, Lea and Flood, 2014).
-func (c *Config[K, V]) hasher() func(K) uint64 {
-	if c.Hash == nil {
-		seed := maphash.MakeSeed()
-		return func(key K) uint64 { return maphash.Comparable(seed, key) }
-	}
-	hash := c.Hash
-	return func(key K) uint64 {
-		h := hash(key)
-		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
-		h = (h ^ h>>27) * 0x94d049bb133111eb
-		return h ^ h>>31
-	}
 }
 
 // seed returns the seed of chance.

@@ -81,7 +81,6 @@ func (c *Cache[K, V]) move(old, p *parts[K, V], gone *departed[K, V]) {
 	}
 	for i := range old.shards { // so that Stats go on
 		from, to := &old.shards[i], &p.shards[0]
-		to.added += from.added
 		for why, count := range from.left {
 			to.left[why] += count
 		}

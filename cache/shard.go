@@ -11,20 +11,18 @@ import (
 // holds again, so that each method below finds and leaves all invariants true.
 // None of them calls code of the user.
 type shard[K comparable, V any] struct {
-	// Read by anyone, stored by the holder of mu. On a line of its own, so that
-	// a writer's lock does not disturb the readers.
-	table atomic.Pointer[table[K, V]]
-	_     [120]byte
+	// Read by anyone, stored by the holder of mu. It points into parts.tables,
+	// so that a writer's lock does not disturb the readers.
+	table *atomic.Pointer[table[K, V]]
 
 	mu sync.Mutex
 
 	// Guarded by mu.
 	policy  policy
-	wheel   *wheel // nil until the first entry that can expire
-	retired bool   // Resize has moved the entries elsewhere: use the new shards
-	added   uint64
+	wheel   *wheel          // nil until the first entry that can expire
+	retired bool            // Resize has moved the entries elsewhere: use the new shards
 	left    [reasons]uint64 // values, by reason; not those that were replaced
-	_       [64]byte
+	_       [64]byte        // the next shard's lock is on another cache line
 }
 
 // startEntries is the size of a new shard's structures; they grow when needed,
@@ -58,7 +56,6 @@ func (s *shard[K, V]) put(it *item[K, V], hash uint32, now int64, gone *departed
 // insert stores an item whose key is not there.
 func (s *shard[K, V]) insert(it *item[K, V], hash uint32, gone *departed[K, V]) {
 	s.grow()
-	s.added++
 	it.slot = s.policy.slots.reserve(hash)
 	s.policy.slots.all[it.slot].place = s.table.Load().insert(it, hash)
 	s.admit(it, hash, gone)

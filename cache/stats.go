@@ -65,7 +65,6 @@ func (c *Cache[K, V]) Stats() Stats {
 	for i := range p.shards {
 		s := &p.shards[i]
 		s.mu.Lock()
-		total.Added += s.added
 		total.Evicted += s.left[Capacity]
 		total.Expired += s.left[Expired]
 		total.Deleted += s.left[Deleted]
@@ -73,6 +72,7 @@ func (c *Cache[K, V]) Stats() Stats {
 		total.Cost += s.policy.slots.weight()
 		s.mu.Unlock()
 	}
+	total.Added = uint64(total.Entries) + total.Evicted + total.Expired + total.Deleted
 	if c.counts != nil {
 		total.Hits, total.Misses, total.Replaced = c.counts.sum()
 	}

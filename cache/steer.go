@@ -24,11 +24,9 @@ type policy struct {
 	limits limits // immutable
 	slots  slots
 	target float64 // of the window's weight; steered
-
-	sketch     Sketch
-	fromWindow ghost // lost their place in the window
-	fromMain   ghost // lost their place in the main queue
-	chance     rand.PCG
+	sketch Sketch
+	ghosts ghosts
+	chance rand.PCG
 }
 
 // limits of a shard. Immutable.
@@ -59,12 +57,11 @@ const (
 
 func newPolicy(l limits, room int, seed uint64) policy {
 	p := policy{
-		limits:     l,
-		slots:      newSlots(room),
-		sketch:     *NewSketch(room),
-		fromWindow: newGhost(ghostsFor(room)),
-		fromMain:   newGhost(ghostsFor(room)),
-		chance:     *rand.NewPCG(seed, 0),
+		limits: l,
+		slots:  newSlots(room),
+		sketch: *NewSketch(room),
+		ghosts: newGhosts(ghostsFor(room)),
+		chance: *rand.NewPCG(seed, 0),
 	}
 	p.target = p.clamp(0)
 	return p
@@ -107,11 +104,11 @@ func (s *shard[K, V]) admit(it *item[K, V], hash uint32, gone *departed[K, V]) {
 // the queue that lost it was too short. A step is larger when the other queue
 // has more ghosts, since a ghost of a short list says more.
 func (p *policy) steer(hash uint32) {
-	fromWindow, fromMain := float64(p.fromWindow.count), float64(p.fromMain.count)
+	fromWindow, fromMain := float64(p.ghosts.counts[window]), float64(p.ghosts.counts[main])
 	switch {
-	case p.fromWindow.take(hash):
+	case p.ghosts.take(window, hash):
 		p.target = p.clamp(p.target + p.step()*max(1, fromMain/fromWindow))
-	case p.fromMain.take(hash):
+	case p.ghosts.take(main, hash):
 		p.target = p.clamp(p.target - p.step()*max(1, fromWindow/fromMain))
 	}
 }
@@ -181,7 +178,7 @@ func (s *shard[K, V]) judge(c, keep uint32, gone *departed[K, V]) {
 		s.promote(c)
 		return
 	}
-	p.fromWindow.push(p.slots.all[c].hash)
+	p.ghosts.push(window, p.slots.all[c].hash)
 	s.remove(c, Capacity, gone)
 }
 
@@ -225,13 +222,12 @@ func (s *shard[K, V]) promote(c uint32) {
 
 // evictMain lets an entry of the main queue go.
 func (s *shard[K, V]) evictMain(c uint32, gone *departed[K, V]) {
-	s.policy.fromMain.push(s.policy.slots.all[c].hash)
+	s.policy.ghosts.push(main, s.policy.slots.all[c].hash)
 	s.remove(c, Capacity, gone)
 }
 
 // grow prepares for so many entries.
 func (p *policy) grow(room int) {
 	p.sketch.resize(room)
-	p.fromWindow = p.fromWindow.resized(ghostsFor(room))
-	p.fromMain = p.fromMain.resized(ghostsFor(room))
+	p.ghosts = p.ghosts.resized(ghostsFor(room))
 }

@@ -16,17 +16,14 @@ import (
 // window in the wrong direction, an update that does not count as a hit, a full
 // bucket that does not count who has passed.
 type oracle struct {
-	policy         policy // for limits, target, sketch, ghosts and chance; its slots stay empty
-	window, main   []uint64
-	hits           map[uint64]int
-	hash           func(uint64) uint32
-	fromWin, fromM ghost
+	policy       policy // for limits, target, sketch, ghosts and chance; its slots stay empty
+	window, main []uint64
+	hits         map[uint64]int
+	hash         func(uint64) uint32
 }
 
 func newOracle(capacity int, s uint64, hash func(uint64) uint32) *oracle {
-	o := &oracle{policy: newPolicy(limits{entries: capacity, cost: never}, capacity, s), hits: map[uint64]int{}, hash: hash}
-	o.fromWin, o.fromM = newGhost(ghostsFor(capacity)), newGhost(ghostsFor(capacity))
-	return o
+	return &oracle{policy: newPolicy(limits{entries: capacity, cost: never}, capacity, s), hits: map[uint64]int{}, hash: hash}
 }
 
 func (o *oracle) has(k uint64) bool { _, ok := o.hits[k]; return ok }
@@ -69,7 +66,7 @@ func (o *oracle) victim() (uint64, bool) {
 }
 
 func (o *oracle) evictMain(k uint64) {
-	o.fromM.push(o.hash(k))
+	o.policy.ghosts.push(main, o.hash(k))
 	o.delete(k)
 }
 
@@ -79,10 +76,10 @@ func (o *oracle) set(k uint64) {
 	}
 	p, capacity := &o.policy, o.policy.limits.entries
 	seen := p.sketch.Add(uint64(o.hash(k)), 1)
-	w, m := float64(o.fromWin.count), float64(o.fromM.count)
-	if o.fromWin.take(o.hash(k)) {
+	w, m := float64(p.ghosts.counts[window]), float64(p.ghosts.counts[main])
+	if p.ghosts.take(window, o.hash(k)) {
 		p.target = p.clamp(p.target + 0.5*max(1, m/w))
-	} else if o.fromM.take(o.hash(k)) {
+	} else if p.ghosts.take(main, o.hash(k)) {
 		p.target = p.clamp(p.target - 0.5*max(1, w/m))
 	}
 	if len(o.hits)+1 > capacity {
@@ -129,7 +126,7 @@ func (o *oracle) evict() {
 			return
 		}
 	}
-	o.fromWin.push(o.hash(c))
+	o.policy.ghosts.push(window, o.hash(c))
 	o.delete(c)
 }
 

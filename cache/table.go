@@ -100,19 +100,16 @@ func (t *table[K, V]) seek(key K, hash uint32) (*atomic.Pointer[item[K, V]], *it
 	return nil, nil
 }
 
-// setAgain stores an item in the place of one of the same key without the lock,
-// and returns the one that was there; nil if it is not as simple as that. It is
-// simple if neither has an extra: then nothing changes but the value.
-func (t *table[K, V]) setAgain(it *item[K, V], hash uint32) *item[K, V] {
-	pointer, old := t.seek(it.key, hash)
-	if old == nil || old.slot == frozen || old.extra != nil || it.extra != nil {
-		return nil
+// replace puts the item in the place where another one of its key was seen
+// (seek), without the lock, if that is still there. It returns false if it is
+// not as simple as that. It is simple if neither has an extra: then nothing
+// changes but the value.
+func (it *item[K, V]) replace(pointer *atomic.Pointer[item[K, V]], seen *item[K, V]) bool {
+	if seen == nil || seen.slot == frozen || seen.extra != nil || it.extra != nil {
+		return false
 	}
-	it.succeed(old)
-	if pointer.CompareAndSwap(old, it) {
-		return old
-	}
-	return nil
+	it.succeed(seen)
+	return pointer.CompareAndSwap(seen, it)
 }
 
 // insert adds an item whose key is not in the table; there must be room. The

@@ -23,7 +23,7 @@ func TestOldTableIsFrozen(t *testing.T) {
 	for k := range uint64(startEntries) {
 		hash := uint32(c.hash(k))
 		require.Equal(t, 1, old.find(k, hash).value)
-		require.Nil(t, old.setAgain(newItem(k, 2), hash))
+		require.False(t, newItem(k, 2).replace(old.seek(k, hash)))
 		v, ok := c.Get(k)
 		require.True(t, ok)
 		require.Equal(t, 1, v)
