@@ -66,7 +66,7 @@ func BenchmarkWrites(b *testing.B) {
 	}
 	for _, impl := range impls {
 		for _, percent := range []int{0, 25, 100} {
-			b.Run(fmt.Sprintf("impl=%s/case=%d%%/n=%d", impl.name, percent, benchEntries), func(b *testing.B) {
+			b.Run(fmt.Sprintf("impl=%s/case=writes-%d/n=%d", impl.name, percent, benchEntries), func(b *testing.B) {
 				c := impl.make(b)
 				for _, key := range keys {
 					if _, ok := c.Get(key); !ok {
