@@ -525,7 +525,7 @@ func (c *naiveSteered) set(k uint64) (evicted uint64, ok bool) {
 	c.hits[k] = 0
 	if len(c.w)+len(c.m) == c.cap && len(c.m) > 0 {
 		seen := c.freq(k)
-		if v := c.victim(); seen > c.freq(v) {
+		if v := c.victim(); seen-c.handicap() > c.freq(v) {
 			c.lose(&c.m, &c.gm, v)
 			c.m.push(k)
 			return v, true
@@ -541,6 +541,12 @@ func (c *naiveSteered) set(k uint64) (evicted uint64, ok bool) {
 		evicted, ok = c.shrink()
 	}
 	return
+}
+func (c *naiveSteered) handicap() int {
+	if c.wf > 0.05*float64(c.cap) {
+		return 0
+	}
+	return 1
 }
 func (c *naiveSteered) learn(k uint64) {
 	nw, nm := float64(len(c.gw)), float64(len(c.gm))
@@ -563,7 +569,7 @@ func (c *naiveSteered) shrink() (evicted uint64, ok bool) {
 	if len(c.m) > 0 {
 		v := c.victim()
 		if !hit || c.wf <= 0.05*float64(c.cap) {
-			if c.freq(t) <= c.freq(v) && (c.freq(t) < 6 || c.luck.Uint64()%128 != 0) {
+			if c.freq(t)-c.handicap() <= c.freq(v) && (c.freq(t) < 6 || c.luck.Uint64()%128 != 0) {
 				return c.lose(&c.w, &c.gw, t), true
 			}
 			evicted, ok = c.lose(&c.m, &c.gm, v), true

@@ -79,14 +79,14 @@ func (p *policy) over(entries int, weight int64) bool {
 	return p.slots.count()+entries > p.limits.entries || p.slots.weight()+weight > p.limits.weight()
 }
 
-// admit gives a new key its place. A key that was seen more often than the next
-// victim takes its place at once; others begin in the window.
+// admit gives a new key its place. A key that is better than the next victim
+// takes its place at once; others begin in the window.
 func (s *shard[K, V]) admit(it *item[K, V], hash uint32, gone *departed[K, V]) {
 	p := &s.policy
 	seen := p.sketch.Add(uint64(hash), 1)
 	p.steer(hash)
 	if p.over(1, it.weight()) {
-		if victim := s.victim(0); victim != 0 && seen > p.frequency(victim) {
+		if victim := s.victim(0); victim != 0 && p.better(seen, victim) {
 			s.evictMain(victim, gone)
 			p.slots.pushFront(main, it.slot, it.weight())
 			return
@@ -152,11 +152,11 @@ func (s *shard[K, V]) shrink(keep uint32, gone *departed[K, V]) {
 // leaves, or it moves to the main queue; then the next turn of shrink finds what
 // else must go.
 //
-//	main queue empty         c stays if it was hit
-//	c hit, gate open         c stays, without a duel
-//	seen more often than     c stays, the victim leaves
-//	the victim, or lucky
-//	otherwise                c leaves
+//	main queue empty           c stays if it was hit
+//	c hit, gate open           c stays, without a duel
+//	better than the victim,    c stays, the victim leaves
+//	or lucky
+//	otherwise                  c leaves
 func (s *shard[K, V]) judge(c, keep uint32, gone *departed[K, V]) {
 	p := &s.policy
 	hits := s.flush(c)
@@ -165,11 +165,11 @@ func (s *shard[K, V]) judge(c, keep uint32, gone *departed[K, V]) {
 	switch {
 	case victim == 0:
 		stays = hits > 0
-	case hits > 0 && p.target > openGate*float64(p.limits.weight()):
+	case hits > 0 && p.gateOpen():
 		stays = true
 	default:
 		seen := p.frequency(c)
-		if seen > p.frequency(victim) || seen >= popular && p.chance.Uint64()%luck == 0 {
+		if p.better(seen, victim) || seen >= popular && p.chance.Uint64()%luck == 0 {
 			stays = true
 			s.evictMain(victim, gone)
 		}
@@ -212,6 +212,22 @@ func (s *shard[K, V]) flush(c uint32) int {
 }
 
 func (p *policy) frequency(c uint32) int { return p.sketch.Estimate(uint64(p.slots.all[c].hash)) }
+
+// gateOpen reports whether the window is wide, which it becomes where recency
+// counts more than frequency.
+func (p *policy) gateOpen() bool { return p.target > openGate*float64(p.limits.weight()) }
+
+// better reports whether a key that was seen so often, the request that brings
+// it included, should have the place of the victim. While the gate is closed,
+// that request does not count: the victim's turn may be still to come. In a loop,
+// every key is one ahead of those that come after it, and whoever gives it their
+// place for that will miss them next.
+func (p *policy) better(seen int, victim uint32) bool {
+	if !p.gateOpen() {
+		seen--
+	}
+	return seen > p.frequency(victim)
+}
 
 // promote moves an entry from the window to the main queue.
 func (s *shard[K, V]) promote(c uint32) {

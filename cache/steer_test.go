@@ -53,6 +53,12 @@ func (o *oracle) flush(k uint64) int {
 
 func (o *oracle) freq(k uint64) int { return o.policy.sketch.Estimate(uint64(o.hash(k))) }
 
+func (o *oracle) wide() bool { return o.policy.target > 0.05*float64(o.policy.limits.entries) }
+
+func (o *oracle) better(seen int, victim uint64) bool {
+	return seen > o.freq(victim)+1 || seen > o.freq(victim) && o.wide()
+}
+
 func (o *oracle) victim() (uint64, bool) {
 	for scanned := 0; len(o.main) > 0; scanned++ {
 		k := o.main[len(o.main)-1]
@@ -83,7 +89,7 @@ func (o *oracle) set(k uint64) {
 		p.target = p.clamp(p.target - 0.5*max(1, w/m))
 	}
 	if len(o.hits)+1 > capacity {
-		if v, ok := o.victim(); ok && seen > o.freq(v) {
+		if v, ok := o.victim(); ok && o.better(seen, v) {
 			o.evictMain(v)
 			o.hits[k], o.main = 0, append([]uint64{k}, o.main...)
 			return
@@ -115,12 +121,12 @@ func (o *oracle) evict() {
 	c := o.window[len(o.window)-1]
 	hits := o.flush(c)
 	v, ok := o.victim()
-	if !ok && hits > 0 || ok && hits > 0 && p.target > 0.05*float64(p.limits.entries) {
+	if !ok && hits > 0 || ok && hits > 0 && o.wide() {
 		o.promote()
 		return
 	}
 	if ok {
-		if f := o.freq(c); f > o.freq(v) || f >= popular && p.chance.Uint64()%luck == 0 {
+		if f := o.freq(c); o.better(f, v) || f >= popular && p.chance.Uint64()%luck == 0 {
 			o.evictMain(v)
 			o.promote()
 			return
