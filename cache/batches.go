@@ -2,17 +2,26 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
 // How a WriteBack stores what is dirty: batch by batch, by the worker, by Flush
 // or by Close, one of them at a time.
 //
-// When a batch fails, all of its keys go to the end of the queue and the next
-// one is half as large; each success doubles it again. So a value that the
-// backend always refuses ends up in a batch of its own and holds nobody up,
-// while a backend that is down gets one call per pause.
+//	queue    ─ batches of MaxBatch ─▶ stored
+//	              │ failed
+//	              ▼
+//	suspects ─ smaller batches ─────▶ stored
+//	              └─ failed: to the end again
+//
+// When a batch fails, its keys become suspects. Suspects are tried in batches of
+// their own, half as large after each failure and twice as large after each
+// success, with pauses that grow while none succeeds. So a value that the backend
+// always refuses ends up alone and holds nobody up: what is new goes on in the
+// queue. Only while the queue fails too does it wait, for the backend is down.
 
 // UnstoredError is what Close returns when it could not store everything. What
 // it holds is still dirty: Close can be called again, or the caller saves it.
@@ -31,10 +40,15 @@ func (e *UnstoredError[K, V]) Error() string {
 // Unwrap returns the last failure.
 func (e *UnstoredError[K, V]) Unwrap() error { return e.Err }
 
+// mostRounds is how often Close tries in vain, after pauses that grow, before it
+// gives up.
+const mostRounds = 8
+
 // Close stores what is dirty and stops. From its beginning on, Set returns
-// ErrClosed. It gives up when the context ends, or when every key that is left
-// has failed in a batch of its own, and then returns an *UnstoredError. Even
-// then nothing runs any more: for that, the backend must obey its contexts.
+// ErrClosed. It gives up when the context ends, or when mostRounds tries have
+// stored nothing, and then returns an *UnstoredError. When the context ends, those
+// of the loads and of the backend's calls end too, and Close waits for them: the
+// backend must obey its contexts.
 func (w *WriteBack[K, V]) Close(ctx context.Context) error {
 	w.mu.Lock()
 	if !w.closed {
@@ -42,6 +56,8 @@ func (w *WriteBack[K, V]) Close(ctx context.Context) error {
 		close(w.stop)
 	}
 	w.mu.Unlock()
+	stop := context.AfterFunc(ctx, w.loading.flight.abort)
+	defer stop()
 	defer w.loading.Close()
 	select {
 	case <-w.stopped:
@@ -68,24 +84,35 @@ func (w *WriteBack[K, V]) take(ctx context.Context) error {
 	}
 }
 
-// drain runs batches until nothing is left that could be stored. The caller has
-// the turn, and Close keeps new changes out.
+// drain stores until nothing is left that could be stored. The caller has the
+// turn, and Close keeps new changes out.
 func (w *WriteBack[K, V]) drain(ctx context.Context) (last error) {
-	alone := 0 // keys that have failed alone since something was stored
-	for alone < w.Dirty() {
-		if ctx.Err() != nil {
+	for vain := 0; w.Dirty() > 0 && vain < mostRounds; vain++ {
+		if vain > 0 && !sleep(ctx, backoff(w.config.RetryAfter, vain)) {
 			return ctx.Err()
 		}
-		n, err := w.runBatch(ctx, w.config.MaxBatch)
-		switch {
-		case err == nil:
-			alone = 0
-		case n == 1:
-			alone++
+		before := w.Dirty()
+		last = errors.Join(w.storeQueue(ctx), w.storeSuspects(ctx))
+		if w.Dirty() < before {
+			vain = 0
 		}
-		last = err
 	}
 	return last
+}
+
+// backoff is the pause after so many tries in vain.
+func backoff(first time.Duration, vain int) time.Duration { return first << min(vain-1, 6) }
+
+// sleep returns false when the context ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // unstored tells what is still dirty, if anything is.
@@ -106,37 +133,126 @@ func (w *WriteBack[K, V]) unstored(err error) error {
 	return e
 }
 
-// work is the worker: it flushes, and after an error tries again, until Close.
+// work is the worker, until Close. The queue has its turn at each tick, and at
+// once when many are dirty; after a failure, both have it when their pause ends.
 func (w *WriteBack[K, V]) work(ctx context.Context) {
 	defer close(w.stopped)
 	tick := time.NewTicker(w.config.FlushEvery)
 	defer tick.Stop()
+	queue, suspects := newPause(w.config.RetryAfter), newPause(w.config.RetryAfter)
 	for {
+		try := suspects
 		select {
 		case <-w.stop:
 			return
 		case <-tick.C:
+			try = queue
 		case <-w.hurry:
+			try = queue
+		case <-queue.timer.C:
+			try, queue.waits = queue, false
+		case <-suspects.timer.C:
+			suspects.waits = false
 		}
-		for failures := 0; w.Flush(ctx) != nil; failures++ {
-			pause := time.NewTimer(w.config.RetryAfter << min(failures, 6))
-			select {
-			case <-w.stop:
-				pause.Stop()
-				return
-			case <-pause.C:
-			}
+		if try.waits || w.take(ctx) != nil {
+			continue
 		}
+		store := w.storeSuspects
+		if try == queue {
+			store = w.storeQueue
+		}
+		before := w.Dirty()
+		err := store(ctx)
+		if w.Dirty() < before {
+			try.vain = 0
+		}
+		if err != nil {
+			try.fail()
+		}
+		if !suspects.waits && w.suspected() > 0 {
+			suspects.fail() // they are new: the queue has failed
+		}
+		<-w.turn
 	}
 }
 
-// runBatch stores the keys at the head of the queue, at most so many, and
-// returns how many those were. The caller has the turn.
-func (w *WriteBack[K, V]) runBatch(ctx context.Context, most int) (int, error) {
+// pause is what the worker knows of the queue or of the suspects. Only the worker
+// may touch it.
+type pause struct {
+	first time.Duration // immutable
+	timer *time.Timer
+	waits bool // until the timer fires
+	vain  int  // tries that have stored nothing, in a row
+}
+
+func newPause(first time.Duration) *pause {
+	p := &pause{first: first, timer: time.NewTimer(time.Hour)}
+	p.timer.Stop()
+	return p
+}
+
+// fail begins the pause after a try.
+func (p *pause) fail() {
+	p.vain++
+	p.waits = true
+	p.timer.Reset(backoff(p.first, p.vain))
+}
+
+// storeQueue stores what is in the queue now, up to the first batch that fails.
+// The caller has the turn.
+func (w *WriteBack[K, V]) storeQueue(ctx context.Context) error {
 	w.mu.Lock()
-	n := min(w.size, most, len(w.queue))
-	keys := w.queue[:n:n]
-	w.queue = w.queue[n:]
+	left := len(w.queue) // not what is set while this goes on, which may never end
+	w.mu.Unlock()
+	for left > 0 {
+		keys := w.next(&w.queue, min(left, w.config.MaxBatch))
+		left -= len(keys)
+		if err := w.runBatch(ctx, keys); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storeSuspects tries each suspect once, but stops when the first batch fails: then
+// the backend may be down. It returns the first error. The caller has the turn.
+func (w *WriteBack[K, V]) storeSuspects(ctx context.Context) (first error) {
+	up := false
+	for left := w.suspected(); left > 0 && (up || first == nil) && ctx.Err() == nil; {
+		keys := w.next(&w.suspects, min(left, w.size))
+		left -= len(keys)
+		if err := w.runBatch(ctx, keys); err != nil {
+			if first == nil {
+				first = err
+			}
+			w.size = max(1, len(keys)/2)
+			continue
+		}
+		up = true
+		w.size = min(2*w.size, w.config.MaxBatch)
+	}
+	return first
+}
+
+func (w *WriteBack[K, V]) suspected() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.suspects)
+}
+
+// next takes so many keys from the head of a queue.
+func (w *WriteBack[K, V]) next(queue *[]K, n int) []K {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	keys := (*queue)[:n:n]
+	*queue = (*queue)[n:]
+	return keys
+}
+
+// runBatch stores keys, in whose stead each that is still dirty waits again: one
+// that was set again meanwhile in the queue, and others among the suspects.
+func (w *WriteBack[K, V]) runBatch(ctx context.Context, keys []K) error {
+	w.mu.Lock()
 	values, deleted := make(map[K]*change[V]), make(map[K]*change[V])
 	for _, key := range keys {
 		if c := w.dirty[key]; c.deleted {
@@ -153,18 +269,20 @@ func (w *WriteBack[K, V]) runBatch(ctx context.Context, most int) (int, error) {
 	}
 
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, key := range keys {
-		if values[key] != nil || deleted[key] != nil { // failed, or set again meanwhile
+		switch {
+		case values[key] == nil && deleted[key] == nil: // stored
+		case err == nil: // set again meanwhile
 			w.queue = append(w.queue, key)
+		default:
+			w.suspects = append(w.suspects, key)
 		}
 	}
-	w.mu.Unlock()
-	if err == nil {
-		w.size = min(2*w.size, w.config.MaxBatch)
-	} else if ctx.Err() == nil {
-		w.size = max(1, n/2)
+	if len(w.room) == cap(w.room) || len(w.queue) >= w.config.MaxBatch {
+		w.wake() // somebody may wait for room, and have been told so before
 	}
-	return n, err
+	return err
 }
 
 // storeAll stores changes, gives their values to the cache, and only then calls
@@ -178,17 +296,19 @@ func (w *WriteBack[K, V]) storeAll(ctx context.Context, changes map[K]*change[V]
 	for key, c := range changes {
 		values[key] = c.value
 	}
-	return apart(func() error {
-		version := w.loading.version.Load()
-		if err := w.backend.Store(ctx, values); err != nil {
-			return fmt.Errorf("cache: store: %w", err)
+	version := w.loading.version.Load()
+	err := apart(func() error { return w.backend.Store(ctx, values) })
+	if err != nil {
+		return fmt.Errorf("cache: store: %w", err)
+	}
+	for key, c := range changes {
+		// Whatever the user's functions do now: the value is stored.
+		if err := apart(func() error { w.loading.put(key, c.value, version, new(atomic.Bool)); return nil }); err != nil {
+			w.drop(key)
 		}
-		for key, c := range changes {
-			w.loading.put(key, c.value, version)
-			w.clean(key, c, changes)
-		}
-		return nil
-	})
+		w.clean(key, c, changes)
+	}
+	return nil
 }
 
 // deleteAll is storeAll for deletions.
@@ -200,16 +320,21 @@ func (w *WriteBack[K, V]) deleteAll(ctx context.Context, changes map[K]*change[V
 	for key := range changes {
 		keys = append(keys, key)
 	}
-	return apart(func() error {
-		if err := w.backend.Delete(ctx, keys); err != nil {
-			return fmt.Errorf("cache: delete: %w", err)
-		}
-		for key, c := range changes {
-			w.loading.Invalidate(key)
-			w.clean(key, c, changes)
-		}
-		return nil
-	})
+	err := apart(func() error { return w.backend.Delete(ctx, keys) })
+	if err != nil {
+		return fmt.Errorf("cache: delete: %w", err)
+	}
+	for key, c := range changes {
+		w.drop(key)
+		w.clean(key, c, changes)
+	}
+	return nil
+}
+
+// drop invalidates a key. When OnEvict panics, the key has left the cache already,
+// and nobody waits here who could be told.
+func (w *WriteBack[K, V]) drop(key K) {
+	_ = apart(func() error { w.loading.Invalidate(key); return nil })
 }
 
 // clean ends the dirtiness of a key and takes it out of the batch, unless it was

@@ -319,10 +319,7 @@ func (c *Cache[K, V]) newItem(key K, value V, ttl time.Duration) (*item[K, V], R
 	}
 	cost := int64(1)
 	if c.cost != nil {
-		cost = c.cost(key, value)
-		if cost < 0 {
-			panic(fmt.Sprintf("cache: Config.Cost returned %d, want at least 0", cost))
-		}
+		cost = checkedCost(c.cost(key, value))
 		if cost > c.parts.Load().cost {
 			return nil, Capacity
 		}
@@ -343,6 +340,13 @@ func (c *Cache[K, V]) newItem(key K, value V, ttl time.Duration) (*item[K, V], R
 		deadline = min(hard, later(now, c.idle))
 	}
 	return newItemWithExtra(key, value, cost, hard, deadline), 0
+}
+
+func checkedCost(cost int64) int64 {
+	if cost < 0 {
+		panic(fmt.Sprintf("cache: Config.Cost returned %d, want at least 0", cost))
+	}
+	return cost
 }
 
 func (c *Cache[K, V]) departed() departed[K, V] {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -42,9 +43,13 @@ type Flight[K comparable, V any] struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	calls  map[K]*call[K, V] // those that can be joined
-	closed bool
-	trips  sync.WaitGroup // Add needs mu and not closed
+	calls   map[K]*call[K, V]                  // those that can be joined
+	former  []map[K]*call[K, V]                // those that forgetAll has taken out and that still run; none is empty
+	writes  map[K]*atomic.Bool                 // see write
+	flying  map[*trip[K, V]]context.CancelFunc // of the contexts of all trips
+	aborted bool
+	closed  bool
+	trips   sync.WaitGroup // Add needs mu and not closed
 }
 
 // call is a key that somebody waits for.
@@ -77,7 +82,12 @@ func NewFlight[K comparable, V any](maxConcurrent int) *Flight[K, V] {
 	if maxConcurrent < 0 {
 		panic(fmt.Sprintf("cache: NewFlight of %d at once, want at least 0", maxConcurrent))
 	}
-	f := &Flight[K, V]{closing: make(chan struct{}), calls: make(map[K]*call[K, V])}
+	f := &Flight[K, V]{
+		closing: make(chan struct{}),
+		calls:   make(map[K]*call[K, V]),
+		writes:  make(map[K]*atomic.Bool),
+		flying:  make(map[*trip[K, V]]context.CancelFunc),
+	}
 	if maxConcurrent > 0 {
 		f.slots = make(chan struct{}, maxConcurrent)
 	}
@@ -90,17 +100,19 @@ func NewFlight[K comparable, V any](maxConcurrent int) *Flight[K, V] {
 // and nobody else wants it. A load that panics or calls runtime.Goexit gives
 // everybody a PanicError or ErrGoexit.
 //
-// A load must not wait for a Do with its own key: it would wait for itself.
+// A load must not wait for a Do with its own key, nor for Close: it would wait for
+// itself. With a bound on how many run at once, it must not wait for any load.
 func (f *Flight[K, V]) Do(ctx context.Context, key K, load func(context.Context) (V, error)) (value V, shared bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return value, false, err
 	}
+	unending := context.WithoutCancel(ctx)
 	calls, own, err := f.board(key)
 	if err != nil {
 		return value, false, err
 	}
 	if own != nil {
-		f.fly(ctx, own, func(ctx context.Context, t *trip[K, V]) error {
+		f.fly(unending, own, func(ctx context.Context, t *trip[K, V]) error {
 			v, err := load(ctx)
 			if err == nil {
 				t.calls[0].answer(v)
@@ -118,17 +130,77 @@ func (f *Flight[K, V]) Do(ctx context.Context, key K, load func(context.Context)
 func (f *Flight[K, V]) Forget(key K) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if c := f.calls[key]; c != nil {
-		c.revoked.Store(true)
-		delete(f.calls, key)
+	f.forget(key)
+	if revoked := f.writes[key]; revoked != nil {
+		revoked.Store(true)
 	}
 }
 
-// forgetAll is Forget for all keys, without the mark: a constant effort.
+// forget is Forget for loads. The caller holds mu.
+func (f *Flight[K, V]) forget(key K) {
+	for calls := range f.generations {
+		if c := calls[key]; c != nil {
+			c.revoked.Store(true)
+			delete(calls, key)
+		}
+	}
+}
+
+// forgetAll is Forget for all keys, without the mark, at a constant effort: those
+// that run are put aside, where a later Forget still finds them.
 func (f *Flight[K, V]) forgetAll() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls = make(map[K]*call[K, V])
+	if len(f.calls) > 0 {
+		f.former = append(f.former, f.calls)
+		f.calls = make(map[K]*call[K, V])
+	}
+}
+
+// generations yields every map in which a call that runs can be: no more than
+// there are such calls. The caller holds mu.
+func (f *Flight[K, V]) generations(yield func(map[K]*call[K, V]) bool) {
+	for _, calls := range f.former {
+		if !yield(calls) {
+			return
+		}
+	}
+	yield(f.calls)
+}
+
+// write returns the mark that a Forget of the key sets until written is called:
+// a value that is stored for the key meanwhile may not be the newest. There is
+// one writer of a key at a time.
+func (f *Flight[K, V]) write(key K) (revoked *atomic.Bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	revoked = new(atomic.Bool)
+	f.writes[key] = revoked
+	return revoked
+}
+
+// overtake makes the loads that run forget what they find, which a writer has
+// changed.
+func (f *Flight[K, V]) overtake(key K) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forget(key)
+}
+
+func (f *Flight[K, V]) written(key K) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.writes, key)
+}
+
+// abort ends the contexts of the loads that run, and of all later ones.
+func (f *Flight[K, V]) abort() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.aborted = true
+	for _, cancel := range f.flying {
+		cancel()
+	}
 }
 
 // Close waits for the loads that run. Those that still wait for their turn, and
@@ -173,10 +245,17 @@ func (f *Flight[K, V]) board(keys ...K) (calls []*call[K, V], own *trip[K, V], e
 	return calls, own, nil
 }
 
-// fly runs a load for the keys of a trip. The load answers the calls; those that
-// it leaves open get the error that it returns.
+// fly runs a load for the keys of a trip, with a context that ends only by abort.
+// The load answers the calls; those that it leaves open get the error that it
+// returns.
 func (f *Flight[K, V]) fly(ctx context.Context, t *trip[K, V], load func(context.Context, *trip[K, V]) error) {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	f.mu.Lock()
+	f.flying[t] = cancel
+	if f.aborted {
+		cancel()
+	}
+	f.mu.Unlock()
 	go guard(func() error {
 		if err := f.start(t); err != nil {
 			return err
@@ -220,6 +299,8 @@ func (f *Flight[K, V]) finish(t *trip[K, V], err error) {
 	}
 	f.mu.Lock()
 	f.retire(t)
+	f.flying[t]()
+	delete(f.flying, t)
 	f.mu.Unlock()
 	for _, c := range t.calls {
 		if !c.answered {
@@ -234,10 +315,13 @@ func (f *Flight[K, V]) finish(t *trip[K, V], err error) {
 // already belong to a later trip. The caller holds mu.
 func (f *Flight[K, V]) retire(t *trip[K, V]) {
 	for i, key := range t.keys {
-		if f.calls[key] == t.calls[i] {
-			delete(f.calls, key)
+		for calls := range f.generations {
+			if calls[key] == t.calls[i] {
+				delete(calls, key)
+			}
 		}
 	}
+	f.former = slices.DeleteFunc(f.former, func(calls map[K]*call[K, V]) bool { return len(calls) == 0 })
 }
 
 // answer gives a call its value. Only the trip's goroutine may.
@@ -245,16 +329,21 @@ func (c *call[K, V]) answer(value V) {
 	c.value, c.answered = value, true
 }
 
-// wait returns the result of a call, or gives up when the context ends.
+// wait returns the result of a call, or gives up when the context ends first.
 func (f *Flight[K, V]) wait(ctx context.Context, c *call[K, V]) (V, error) {
 	select {
 	case <-c.done:
 		return c.value, c.err
 	case <-ctx.Done():
-		f.leave(c.trip)
-		var none V
-		return none, ctx.Err()
 	}
+	select {
+	case <-c.done: // both were ready, and one was picked by chance
+		return c.value, c.err
+	default:
+	}
+	f.leave(c.trip)
+	var none V
+	return none, ctx.Err()
 }
 
 // leave is what a waiter does who gives up. The last one to leave a trip that

@@ -50,3 +50,8 @@ func apart(f func() error) error {
 	go guard(f, func(err error) { ended <- err })
 	return <-ended
 }
+
+// notItself is the error for a key such as a NaN.
+func notItself[K comparable](key K) error {
+	return fmt.Errorf("cache: the key %v is not equal to itself, so nothing could find it again", key)
+}

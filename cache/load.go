@@ -23,12 +23,13 @@ func (l *Loading[K, V]) depart(ctx context.Context, keys []K, old map[K]*loaded[
 		}
 		return all, nil
 	}
+	unending := context.WithoutCancel(ctx)
 	calls, own, err := l.flight.board(keys...)
 	if err != nil {
 		return nil, err
 	}
 	if own != nil {
-		l.flight.fly(ctx, own, func(ctx context.Context, t *trip[K, *loaded[V]]) error {
+		l.flight.fly(unending, own, func(ctx context.Context, t *trip[K, *loaded[V]]) error {
 			return l.run(ctx, t, old)
 		})
 	}
@@ -70,9 +71,9 @@ func (l *Loading[K, V]) run(ctx context.Context, t *trip[K, *loaded[V]], old map
 	}()
 	began := l.cache.now()
 	answer, err := l.ask(ctx, keys)
-	took := time.Duration(l.cache.now() - began)
+	ended := l.cache.now() // from here on the results grow old
 	none := error(ErrNotFound)
-	if errors.Is(err, ErrNotFound) {
+	if isNone(keys, err) {
 		none, err = err, nil
 	}
 	for i, c := range calls {
@@ -80,12 +81,11 @@ func (l *Loading[K, V]) run(ctx context.Context, t *trip[K, *loaded[V]], old map
 		if !ok && err != nil {
 			continue
 		}
-		var e *loaded[V]
+		reason := none
 		if ok {
-			e = l.newLoaded(keys[i], value, nil, took)
-		} else {
-			e = l.newLoaded(keys[i], value, none, took)
+			reason = nil
 		}
+		e := l.newLoaded(keys[i], value, reason, ended, time.Duration(ended-began))
 		e.version, e.revoked = version, c.revoked
 		l.keep(keys[i], e)
 		c.answer(e)
@@ -119,8 +119,15 @@ func (l *Loading[K, V]) ask(ctx context.Context, keys []K) (answer func(i int) (
 			return value, ok
 		}
 	}
-	failed = err != nil && !errors.Is(err, ErrNotFound)
+	failed = err != nil && !isNone(keys, err)
 	return answer, err
+}
+
+// isNone reports whether an error says that there is no value. Of several keys it
+// does not say of which: it may be joined from those of many, and some of them
+// may be failures.
+func isNone[K comparable](keys []K, err error) bool {
+	return len(keys) == 1 && errors.Is(err, ErrNotFound)
 }
 
 // keep stores an entry, unless it was invalidated while it was loaded, or

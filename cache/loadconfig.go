@@ -21,7 +21,7 @@ import (
 type LoadConfig[K comparable, V any] struct {
 	// Load returns the value of a key, or an error that wraps ErrNotFound if
 	// there is none. Its context has the values of the one for whom it runs, but
-	// ends only with LoadTimeout.
+	// ends only with LoadTimeout, or when Load has returned.
 	Load func(context.Context, K) (V, error)
 	// LoadMany does the same for many keys at once. Keys that its answer leaves
 	// out are not found, keys that nobody asked for are ignored. If it returns an
@@ -35,7 +35,8 @@ type LoadConfig[K comparable, V any] struct {
 	// is made. After that it never is, however slow or failing the reload.
 	StaleFor time.Duration
 	// Beta above 0 reloads by chance before the TTL ends (see early); 1 is the
-	// usual value, more is earlier.
+	// usual value, more is earlier. It asks how long the load took, so it leaves
+	// alone what a WriteThrough or WriteBack has set.
 	Beta float64
 	// NegativeTTL is how long it is remembered that a key was not found. Other
 	// errors are never kept.

@@ -26,6 +26,10 @@ import (
 // L2: a result is in the cache before its key can be loaded again.
 // L3: nothing is served later than TTL + StaleFor after it was loaded.
 //
+// Load, LoadMany, Tags, OnEvict and the other functions of the configuration may
+// be called during a load. They may use the Loading, but they must not wait for a
+// load, which Get, GetMany and Refresh can do, nor for Close: it may be their own.
+//
 // A Loading is safe for concurrent use.
 type Loading[K comparable, V any] struct {
 	// Immutable after NewLoading.
@@ -66,18 +70,18 @@ func (l *Loading[K, V]) inner() Config[K, *loaded[V]] {
 	c := &l.config
 	inner := Config[K, *loaded[V]]{
 		MaxEntries: c.MaxEntries, MaxCost: c.MaxCost,
-		IdleTTL: c.IdleTTL, TTLFunc: func(_ K, e *loaded[V]) time.Duration { return e.life },
+		IdleTTL: c.IdleTTL, TTLFunc: func(_ K, e *loaded[V]) time.Duration { return l.left(e) },
 		Shards: c.Shards, Stats: c.Stats, Hash: c.Hash, Seed: c.Seed,
 	}
 	if c.Cost != nil {
 		// There is no value whose cost one could ask for where none was found,
 		// but it takes room: at most 65,536 of them fit.
 		none := max(1, c.MaxCost>>16)
-		inner.Cost = func(key K, e *loaded[V]) int64 {
+		inner.Cost = func(_ K, e *loaded[V]) int64 {
 			if e.err != nil {
 				return none
 			}
-			return c.Cost(key, e.value)
+			return e.cost
 		}
 	}
 	if c.OnEvict != nil || l.load.Tags != nil {
@@ -89,6 +93,14 @@ func (l *Loading[K, V]) inner() Config[K, *loaded[V]] {
 		}
 	}
 	return inner
+}
+
+// left is the time that an entry still has.
+func (l *Loading[K, V]) left(e *loaded[V]) time.Duration {
+	if e.gone == never {
+		return Forever
+	}
+	return time.Duration(e.gone - l.cache.now())
 }
 
 // Get returns the value of a key. It loads it if need be, and then returns when
@@ -202,6 +214,9 @@ func (l *Loading[K, V]) valid(e *loaded[V]) bool {
 	if e.revoked.Load() || e.version < l.floor.Load() {
 		return false
 	}
+	if e.err != nil && e.version < l.version.Load() {
+		return false // nobody knows which tags it would have
+	}
 	for _, t := range e.labels {
 		if e.version < t.floor.Load() {
 			return false
@@ -236,7 +251,7 @@ func (l *Loading[K, V]) collect(ctx context.Context, missing []K, found map[K]V)
 		return err
 	}
 	var failed []error
-	told := make(map[any]bool) // one error for each trip, and one for the context
+	told := make(map[*trip[K, *loaded[V]]]bool) // one error for each trip, and with nil one for the context
 	for i, c := range calls {
 		e, err := l.flight.wait(ctx, c)
 		if err == nil {
@@ -245,9 +260,9 @@ func (l *Loading[K, V]) collect(ctx context.Context, missing []K, found map[K]V)
 			}
 			continue
 		}
-		var source any = c.trip
+		source := c.trip
 		if err == ctx.Err() {
-			source = ctx
+			source = nil
 		}
 		if !told[source] {
 			told[source] = true

@@ -17,7 +17,8 @@ type loaded[V any] struct {
 	// Immutable once published.
 	value   V
 	err     error         // not nil: there is no value; wraps ErrNotFound
-	life    time.Duration // TTL + StaleFor
+	cost    int64         // what Config.Cost says
+	gone    int64         // from here on it is not served: TTL + StaleFor after it was loaded
 	took    time.Duration // what the load took
 	due     int64         // before this no Get needs to think about a reload
 	refresh int64         // from here on it is reloaded
@@ -39,24 +40,28 @@ const (
 	maxLuck = 37 // -ln of the smallest chance above 0, 2^-53, rounded up
 )
 
-// newLoaded makes an entry of what a load has found just now: a value, or an
-// error that wraps ErrNotFound.
-func (l *Loading[K, V]) newLoaded(key K, value V, err error, took time.Duration) *loaded[V] {
+// newLoaded makes an entry of what a load that took so long has found at a moment:
+// a value, or an error that wraps ErrNotFound. What the user's functions take
+// from then on is part of the value's age.
+func (l *Loading[K, V]) newLoaded(key K, value V, err error, now int64, took time.Duration) *loaded[V] {
 	e := &loaded[V]{value: value, err: err, took: took, due: never, refresh: never, expires: never}
 	if err != nil {
-		e.life = l.load.NegativeTTL
+		e.gone = now + int64(l.load.NegativeTTL)
 		return e
 	}
-	now, ttl := l.cache.now(), l.ttl(key, value)
-	e.life, e.pause = ttl, ttl
+	if l.config.Cost != nil {
+		e.cost = checkedCost(l.config.Cost(key, value))
+	}
+	ttl := l.ttl(key, value)
+	e.gone, e.pause = now, ttl
 	if ttl > 0 {
-		e.life = time.Duration(later(int64(ttl), l.load.StaleFor))
 		e.expires = later(now, ttl)
+		e.gone = later(now, time.Duration(later(int64(ttl), l.load.StaleFor)))
 	}
 	if l.load.RefreshAfter > 0 {
-		e.pause = l.load.RefreshAfter
-		e.refresh = later(now, e.pause)
+		e.refresh = later(now, l.load.RefreshAfter)
 		e.due = e.refresh
+		e.pause = min(ttl, l.load.RefreshAfter)
 	}
 	if l.load.StaleFor > 0 {
 		e.due = min(e.due, e.expires)

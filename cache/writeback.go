@@ -23,8 +23,8 @@ import (
 // B2: only one batch is under way, so the writes of a key stay in order.
 // B3: there are never more than MaxDirty dirty keys: a Set waits for room.
 //
-// OnEvict must not write the same WriteBack: it may run in the middle of a
-// batch, and could wait for room that only this batch can make.
+// OnEvict must not write, flush or close the same WriteBack: it may run in the
+// middle of a batch, and could wait for room that only this batch can make.
 //
 // A WriteBack is safe for concurrent use.
 type WriteBack[K comparable, V any] struct {
@@ -41,11 +41,12 @@ type WriteBack[K comparable, V any] struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	dirty  map[K]*change[V]
-	queue  []K // dirty keys that are in no batch, the longest waiting first
-	closed bool
+	dirty    map[K]*change[V]
+	queue    []K // dirty keys that are in no batch, the longest waiting first
+	suspects []K // others, of which the last batch has failed
+	closed   bool
 
-	size int // of the next batch; whoever has the turn
+	size int // of the next batch of suspects; whoever has the turn
 }
 
 // change is what a key has to become in the backend. Immutable: a newer write is
@@ -62,7 +63,7 @@ type WriteBackConfig struct {
 	FlushEvery time.Duration // what is dirty is stored in this interval; 1 s
 	MaxBatch   int           // keys in one call of the backend; 256
 	MaxDirty   int           // dirty keys that a Set need not wait for; 16 times MaxBatch
-	RetryAfter time.Duration // pause after a failed batch, doubled with each, up to 64 times; 100 ms
+	RetryAfter time.Duration // pause after a failed try, doubled with each, up to 64 times; 100 ms
 }
 
 // check returns the configuration with its defaults, or the first mistake.
@@ -123,9 +124,7 @@ func NewWriteBack[K comparable, V any](backend Backend[K, V], config Config[K, V
 
 // Get returns the value of a key: the one that was set last, stored or not.
 func (w *WriteBack[K, V]) Get(ctx context.Context, key K) (value V, err error) {
-	w.mu.Lock()
-	c := w.dirty[key]
-	w.mu.Unlock()
+	c := w.change(key)
 	switch {
 	case c == nil:
 		return w.loading.Get(ctx, key)
@@ -135,8 +134,15 @@ func (w *WriteBack[K, V]) Get(ctx context.Context, key K) (value V, err error) {
 	return c.value, nil
 }
 
+// change returns what a key has to become, or nil if it is not dirty.
+func (w *WriteBack[K, V]) change(key K) *change[V] {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dirty[key]
+}
+
 // Set changes the value of a key. It waits only when MaxDirty keys are dirty and
-// this is not one of them, until there is room or the context ends.
+// this is not one of them at that moment, until there is room or the context ends.
 func (w *WriteBack[K, V]) Set(ctx context.Context, key K, value V) error {
 	return w.write(ctx, key, &change[V]{value: value})
 }
@@ -150,24 +156,27 @@ func (w *WriteBack[K, V]) Delete(ctx context.Context, key K) error {
 // then it is this cache that knows best.
 func (w *WriteBack[K, V]) Invalidate(key K) { w.loading.Invalidate(key) }
 
-// Flush stores what is dirty now. It stops at the first error; nothing is lost
-// by that, and the worker goes on trying.
+// InvalidateTag and InvalidateAll are Invalidate for many keys, as in Loading.
+func (w *WriteBack[K, V]) InvalidateTag(tag string) { w.loading.InvalidateTag(tag) }
+
+// InvalidateAll makes every key that is not dirty be asked for again.
+func (w *WriteBack[K, V]) InvalidateAll() { w.loading.InvalidateAll() }
+
+// Flush stores what is dirty now, and what failed before once more. It returns an
+// error if something could not be stored; nothing is lost by that, and the worker
+// goes on trying.
 func (w *WriteBack[K, V]) Flush(ctx context.Context) error {
 	if err := w.take(ctx); err != nil {
 		return err
 	}
 	defer func() { <-w.turn }()
-	w.mu.Lock()
-	left := len(w.queue) // not what is set while this goes on, which may never end
-	w.mu.Unlock()
-	for left > 0 {
-		n, err := w.runBatch(ctx, left)
-		if err != nil {
-			return err
-		}
-		left -= n
+	if err := w.storeQueue(ctx); err != nil {
+		return err
 	}
-	return nil
+	if err := w.storeSuspects(ctx); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // Dirty returns how many keys are not stored yet.
@@ -183,7 +192,7 @@ func (w *WriteBack[K, V]) Stats() LoadStats { return w.loading.Stats() }
 // write makes a key dirty.
 func (w *WriteBack[K, V]) write(ctx context.Context, key K, c *change[V]) error {
 	if key != key {
-		return fmt.Errorf("cache: the key %v is not equal to itself, so nothing could find it again", key)
+		return notItself(key)
 	}
 	if done, err := w.record(key, c, false); done || err != nil {
 		return err
@@ -201,6 +210,9 @@ func (w *WriteBack[K, V]) write(ctx context.Context, key K, c *change[V]) error 
 		}
 	}
 	_, err := w.record(key, c, true)
+	if len(w.room) == cap(w.room) {
+		w.wake() // for the next who waits: one hurry may have stood for several
+	}
 	return err
 }
 

@@ -58,6 +58,9 @@ func NewWriteThrough[K comparable, V any](backend Backend[K, V], config Config[K
 // Set stores a value. After an error, the next Get asks the backend what it
 // holds.
 func (w *WriteThrough[K, V]) Set(ctx context.Context, key K, value V) error {
+	if key != key {
+		return notItself(key)
+	}
 	done, err := w.turns.take(ctx, key)
 	if err != nil {
 		return err
@@ -69,11 +72,12 @@ func (w *WriteThrough[K, V]) Set(ctx context.Context, key K, value V) error {
 			w.Invalidate(key)
 		}
 	}()
-	version := w.version.Load()
+	version, revoked := w.version.Load(), w.flight.write(key)
+	defer w.flight.written(key)
 	if err := w.backend.Store(ctx, map[K]V{key: value}); err != nil {
 		return fmt.Errorf("cache: store: %w", err)
 	}
-	w.put(key, value, version)
+	w.put(key, value, version, revoked)
 	stored = true
 	return nil
 }
@@ -81,6 +85,9 @@ func (w *WriteThrough[K, V]) Set(ctx context.Context, key K, value V) error {
 // Delete removes a key. After an error, the next Get asks the backend whether
 // it is still there.
 func (w *WriteThrough[K, V]) Delete(ctx context.Context, key K) error {
+	if key != key {
+		return notItself(key)
+	}
 	done, err := w.turns.take(ctx, key)
 	if err != nil {
 		return err
@@ -149,13 +156,13 @@ func loadingFrom[K comparable, V any](backend Backend[K, V], config Config[K, V]
 }
 
 // put keeps what the backend has just stored. Loads that are under way may have
-// read the former value, so they are revoked first. version is from before the
-// backend was called: with an invalidation since then, the key goes instead, and
-// with it whatever a load has brought between the two.
-func (l *Loading[K, V]) put(key K, value V, version uint64) {
-	l.flight.Forget(key)
-	e := l.newLoaded(key, value, nil, 0)
-	e.version, e.revoked = version, new(atomic.Bool)
+// read the former value, so they are revoked first. version and the mark revoked
+// are from before the backend was called: with an invalidation since then, the
+// key goes instead, and with it whatever a load has brought between the two.
+func (l *Loading[K, V]) put(key K, value V, version uint64, revoked *atomic.Bool) {
+	l.flight.overtake(key)
+	e := l.newLoaded(key, value, nil, l.cache.now(), 0)
+	e.version, e.revoked = version, revoked
 	if !l.keep(key, e) {
 		l.Invalidate(key)
 	}
@@ -176,7 +183,21 @@ type turn struct {
 
 // take waits for the turn, or until the context ends. Who has it must call done.
 func (t *turns[K]) take(ctx context.Context, key K) (done func(), err error) {
+	mine := t.join(key)
+	select {
+	case mine.token <- struct{}{}:
+		return func() { <-mine.token; t.leave(key, mine) }, nil
+	case <-ctx.Done():
+		t.leave(key, mine)
+		return nil, ctx.Err()
+	}
+}
+
+// join finds the turn of a key and counts a user. A key that cannot be hashed
+// panics, with the lock given back.
+func (t *turns[K]) join(key K) *turn {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	mine := t.wanted[key]
 	if mine == nil {
 		mine = &turn{token: make(chan struct{}, 1)}
@@ -186,14 +207,7 @@ func (t *turns[K]) take(ctx context.Context, key K) (done func(), err error) {
 		t.wanted[key] = mine
 	}
 	mine.users++
-	t.mu.Unlock()
-	select {
-	case mine.token <- struct{}{}:
-		return func() { <-mine.token; t.leave(key, mine) }, nil
-	case <-ctx.Done():
-		t.leave(key, mine)
-		return nil, ctx.Err()
-	}
+	return mine
 }
 
 func (t *turns[K]) leave(key K, mine *turn) {
