@@ -6,6 +6,7 @@ import (
 	"maps"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,8 @@ type store struct {
 	fault  func(keys map[string]string) error
 	late   func(keys map[string]string) error
 	onLoad func()
+
+	repaired atomic.Bool // no fault from here on
 }
 
 func newStore() *store {
@@ -69,7 +72,7 @@ func (s *store) change(keys map[string]string, do func()) error {
 	s.mu.Lock()
 	s.calls++
 	s.mu.Unlock()
-	if s.fault != nil {
+	if s.fault != nil && !s.repaired.Load() {
 		if err := s.fault(keys); err != nil {
 			return err
 		}
