@@ -208,6 +208,7 @@ func (w *WriteBack[K, V]) storeQueue(ctx context.Context) error {
 		keys := w.next(&w.queue, min(left, w.config.MaxBatch))
 		left -= len(keys)
 		if err := w.runBatch(ctx, keys); err != nil {
+			w.size = max(1, min(w.size, len(keys)/2)) // they are suspects now
 			return err
 		}
 	}

@@ -353,7 +353,7 @@ func TestBadValueHoldsUpOthers(t *testing.T) {
 		t.Log("worst age when stored", worst, "dirty", w.Dirty())
 		s.repaired.Store(true)
 		require.NoError(t, w.Close(t.Context()))
-		require.Less(t, worst, 3*time.Second, "FlushEvery is 1 s")
+		require.Less(t, worst, 5*time.Second, "FlushEvery is 1 s, and a few pauses")
 	})
 }
 
