@@ -238,7 +238,6 @@ func TestPanicAfterStoreStaysDirty(t *testing.T) {
 		<-time.After(time.Minute)
 		err = w.Close(t.Context())
 		require.Equal(t, "v", s.all()["bad"])
-		t.Log(len(s.log["bad"]), "stores")
 		require.NoError(t, err, "it is stored")
 	})
 }
@@ -350,7 +349,6 @@ func TestBadValueHoldsUpOthers(t *testing.T) {
 			}
 			<-time.After(100 * time.Millisecond)
 		}
-		t.Log("worst age when stored", worst, "dirty", w.Dirty())
 		s.repaired.Store(true)
 		require.NoError(t, w.Close(t.Context()))
 		require.Less(t, worst, 5*time.Second, "FlushEvery is 1 s, and a few pauses")
@@ -376,7 +374,6 @@ func TestCloseDoesNotRetry(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		err := w.Close(ctx)
-		t.Log(s.count(), "calls in", time.Since(start))
 		require.NoError(t, err)
 	})
 }
@@ -441,7 +438,6 @@ func TestOnEvictPanicWriteBack(t *testing.T) {
 			require.NoError(t, w.Set(t.Context(), fmt.Sprint(n), "v"))
 		}
 		err = w.Close(t.Context())
-		t.Log(s.count(), len(s.all()), w.Dirty())
 		require.NoError(t, err)
 	})
 }
@@ -468,7 +464,6 @@ func TestBadValueFewOthers(t *testing.T) {
 			}
 			worst = max(worst, time.Since(start))
 		}
-		t.Log(worst)
 		s.repaired.Store(true)
 		require.NoError(t, w.Close(t.Context()))
 		require.LessOrEqual(t, worst, 2*time.Second)
@@ -493,7 +488,6 @@ func TestMaxDirtyFilledByBad(t *testing.T) {
 			require.NoError(t, w.Set(t.Context(), fmt.Sprint(n), "v"))
 		}
 		took := time.Since(start)
-		t.Log(took)
 		s.repaired.Store(true)
 		require.NoError(t, w.Close(t.Context()))
 		require.Less(t, took, 10*time.Second)
