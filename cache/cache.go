@@ -12,8 +12,8 @@ import (
 
 // Cache keeps the entries that are likely to be asked for again, within a bound
 // on their number or cost. A Get takes no lock. A Set is visible when it
-// returns, is never dropped for want of time, and the bound holds at every
-// moment. It starts no goroutine and needs no Close.
+// returns, is never dropped for want of time, and when it returns the bound holds.
+// It starts no goroutine and needs no Close.
 //
 // A Cache is safe for concurrent use.
 type Cache[K comparable, V any] struct {
@@ -169,7 +169,12 @@ func (c *Cache[K, V]) store(key K, value V, ttl time.Duration) {
 	}
 	gone := c.departed()
 	s := c.lock(hash)
-	s.put(it, uint32(hash), c.expireSome(s, &gone), &gone)
+	now := c.expireSome(s, &gone)
+	if s.fits(it) {
+		s.put(it, uint32(hash), now, &gone)
+	} else { // ResizeCost was faster
+		s.refuse(it, uint32(hash), Capacity, now, &gone)
+	}
 	s.mu.Unlock()
 	c.tell(&gone)
 }
@@ -178,15 +183,9 @@ func (c *Cache[K, V]) store(key K, value V, ttl time.Duration) {
 func (c *Cache[K, V]) refuse(key K, value V, hash uint64, why Reason) {
 	gone := c.departed()
 	s := c.lock(hash)
-	now := c.expireSome(s, &gone)
-	if _, old := s.table.Load().seek(key, uint32(hash)); old != nil && old.alive(now) {
-		s.remove(old.slot, Replaced, &gone)
-	}
+	s.refuse(newItem(key, value), uint32(hash), why, c.expireSome(s, &gone), &gone)
 	s.mu.Unlock()
 	c.tell(&gone)
-	if c.onEvict != nil {
-		c.onEvict(key, value, why)
-	}
 }
 
 // GetOrSet returns the value of a key, or stores this one if there is none.
@@ -203,20 +202,18 @@ func (c *Cache[K, V]) GetOrSet(key K, value V) (actual V, loaded bool) {
 	now := c.expireSome(s, &gone)
 	_, old := s.table.Load().seek(key, uint32(hash))
 	switch {
-	case old != nil && old.alive(now):
+	case old != nil && (old.extra == nil || c.use(old.extra)):
 		actual, loaded = old.value, true
 		old.touch()
-	case it != nil:
+	case it != nil && s.fits(it):
 		actual = value
 		s.put(it, uint32(hash), now, &gone)
 	default:
 		actual = value
+		s.refuse(newItem(key, value), uint32(hash), why, now, &gone)
 	}
 	s.mu.Unlock()
 	c.tell(&gone)
-	if !loaded && it == nil && c.onEvict != nil {
-		c.onEvict(key, value, why)
-	}
 	return actual, loaded
 }
 
@@ -233,6 +230,8 @@ func (c *Cache[K, V]) Delete(key K) (V, bool) {
 		it = pointer.Swap(nil) // it may have been set again since
 		value = it.value
 		s.removed(it, Deleted, &gone)
+	} else if it != nil { // or a reader who came in time could prolong what is reported as gone
+		s.remove(it.slot, Expired, &gone)
 	}
 	s.mu.Unlock()
 	c.tell(&gone)
@@ -240,7 +239,8 @@ func (c *Cache[K, V]) Delete(key K) (V, bool) {
 }
 
 // Clear removes everything that was set before it began, and what the policy
-// has learnt. It goes shard by shard, so values that are set meanwhile may stay.
+// has learnt, and gives the memory back, which only shrinking with Resize does
+// too. It goes shard by shard, so values that are set meanwhile may stay.
 func (c *Cache[K, V]) Clear() {
 	gone := c.departed()
 	c.whole.Lock()
@@ -354,24 +354,33 @@ func (c *Cache[K, V]) departed() departed[K, V] {
 }
 
 // tell reports what has left. If OnEvict panics, the rest is told before the
-// panic goes on: exactly once holds for every value.
+// panic goes on: exactly once holds for every value. Of several panics, the first
+// one goes on.
 func (c *Cache[K, V]) tell(gone *departed[K, V]) {
-	for {
-		d, ok := gone.take()
-		if !ok {
-			return
-		}
-		c.tellOne(d, gone)
-	}
-}
-
-func (c *Cache[K, V]) tellOne(d departure[K, V], rest *departed[K, V]) {
 	finished := false
 	defer func() {
 		if !finished {
-			c.tell(rest)
+			for c.tellQuietly(gone) {
+			}
 		}
 	}()
-	c.onEvict(d.item.key, d.item.value, d.why)
+	for d, ok := gone.take(); ok; d, ok = gone.take() {
+		c.onEvict(d.item.key, d.item.value, d.why)
+	}
 	finished = true
+}
+
+// tellQuietly tells the next one, whatever OnEvict does, and returns false when
+// there is none.
+func (c *Cache[K, V]) tellQuietly(gone *departed[K, V]) (told bool) {
+	d, ok := gone.take()
+	if !ok {
+		return false
+	}
+	defer func() {
+		_ = recover()
+		told = true
+	}()
+	c.onEvict(d.item.key, d.item.value, d.why)
+	return true
 }

@@ -109,7 +109,7 @@ func TestCallbacks(t *testing.T) {
 			c.Set(k+100, 0)
 		}
 		c.Delete(k + 50)
-		if k == 13 {
+		if k == 11 {
 			panic(errors.New("mine"))
 		}
 	}})
@@ -123,7 +123,7 @@ func TestCallbacks(t *testing.T) {
 	c.Set(12, 0)
 	c.Set(13, 0)
 	require.Panics(t, c.Clear)
-	require.GreaterOrEqual(t, told, 3)
+	require.Equal(t, 3, told, "the others too")
 }
 
 func TestCompute(t *testing.T) {
@@ -184,7 +184,7 @@ func exactlyOnce(t *testing.T, config cache.Config[int, int64]) {
 					key %= 8 // hot
 				}
 				step(c, key, id, int(state>>40)%32, op, &stored[id], config)
-				if config.MaxEntries > 0 && op%512 == 0 && c.Len() > 20000 {
+				if config.MaxEntries > 0 && op%512 == 0 && c.Len() > max(config.MaxEntries, 10100) {
 					t.Error("over the bound")
 				}
 			}

@@ -17,7 +17,7 @@ const (
 // The change is atomic, yet f runs under no lock: it may take long and use the
 // cache. If the key has changed meanwhile, f is called again with the new value,
 // so it should have no side effects. At least one of several competing calls
-// always succeeds.
+// always succeeds. If f itself changes the key, it is called again for ever.
 func (c *Cache[K, V]) Compute(key K, f func(old V, ok bool) (V, Op)) (V, bool) {
 	hash := c.hash(key)
 	for {
@@ -31,7 +31,7 @@ func (c *Cache[K, V]) Compute(key K, f func(old V, ok bool) (V, Op)) (V, bool) {
 		if op == Keep {
 			return former, ok
 		}
-		if held, done := c.exchange(key, hash, it, value, op); done {
+		if held, done := c.exchange(key, hash, it, ok, value, op); done {
 			if op == Store && held {
 				return value, true
 			}
@@ -42,8 +42,9 @@ func (c *Cache[K, V]) Compute(key K, f func(old V, ok bool) (V, Op)) (V, bool) {
 }
 
 // exchange carries out what Compute has decided on seeing the item, unless the
-// key has changed since. held tells that the new value was kept.
-func (c *Cache[K, V]) exchange(key K, hash uint64, seen *item[K, V], value V, op Op) (held, done bool) {
+// key has changed since. alive tells how it was seen, held that the new value was
+// kept.
+func (c *Cache[K, V]) exchange(key K, hash uint64, seen *item[K, V], alive bool, value V, op Op) (held, done bool) {
 	var it *item[K, V]
 	var why Reason
 	if op == Store {
@@ -52,23 +53,27 @@ func (c *Cache[K, V]) exchange(key K, hash uint64, seen *item[K, V], value V, op
 	gone := c.departed()
 	s := c.lock(hash)
 	now := c.expireSome(s, &gone)
-	done = s.exchange(key, uint32(hash), seen, it, now, &gone)
+	if it != nil && !s.fits(it) { // ResizeCost was faster
+		it, why = nil, Capacity
+	}
+	done = s.exchange(key, uint32(hash), seen, alive, it, now, &gone)
+	if done && op == Store && it == nil {
+		gone.add(newItem(key, value), why)
+	}
 	s.mu.Unlock()
 	c.tell(&gone)
-	if done && op == Store && it == nil && c.onEvict != nil {
-		c.onEvict(key, value, why)
-	}
 	return it != nil, done
 }
 
 // exchange puts an item, or nothing if it is nil, in the place of the one that
 // was seen (nil for none), if that is still there. An item is never used twice,
-// so the same item is the same state. One that was seen alive and has expired
-// since was taken out by expireSome or is still there: then its value counts.
-func (s *shard[K, V]) exchange(key K, hash uint32, seen, it *item[K, V], now int64, gone *departed[K, V]) bool {
+// so the same item is the same state, but for its time: one that was seen alive
+// may have expired since, and then its value counts; one that was seen expired may
+// have been prolonged by a reader who came in time, and then it is another state.
+func (s *shard[K, V]) exchange(key K, hash uint32, seen *item[K, V], alive bool, it *item[K, V], now int64, gone *departed[K, V]) bool {
 	pointer, old := s.table.Load().seek(key, hash)
 	switch {
-	case old != seen:
+	case old != seen, old != nil && !alive && old.alive(now):
 		return false
 	case it != nil && (old == nil || !old.alive(now)):
 		s.put(it, hash, now, gone)
@@ -82,7 +87,11 @@ func (s *shard[K, V]) exchange(key K, hash uint32, seen, it *item[K, V], now int
 		if !pointer.CompareAndSwap(old, nil) {
 			return false
 		}
-		s.removed(old, Deleted, gone)
+		why := Deleted
+		if !alive {
+			why = Expired
+		}
+		s.removed(old, why, gone)
 	}
 	return true
 }

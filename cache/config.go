@@ -21,8 +21,9 @@ type Config[K comparable, V any] struct {
 	// costs more than the bound of its shard is not kept: see Set.
 	MaxCost int64
 	// Cost of an entry, such as its bytes. It goes with MaxCost. An entry that
-	// costs nothing takes no room, so if there can be many of those, set
-	// MaxEntries too. A negative cost is a mistake that panics.
+	// costs nothing takes no room, but may still have to go when others need it; if
+	// there can be many of those, set MaxEntries too. A negative cost is a mistake
+	// that panics.
 	Cost func(K, V) int64
 
 	// TTL is how long a value is returned after it was set; 0 is for ever.
@@ -31,7 +32,9 @@ type Config[K comparable, V any] struct {
 	// and below it counts as expired already.
 	TTLFunc func(K, V) time.Duration
 	// IdleTTL is how long a value is returned after its last Get, Set or
-	// GetOrSet, within the time that TTL and TTLFunc allow; 0 is for ever.
+	// GetOrSet, within the time that TTL and TTLFunc allow; 0 is for ever. It may
+	// end earlier by a 64th or by a millisecond, whichever is less: a use that
+	// would prolong it by no more than that is not noted.
 	IdleTTL time.Duration
 	// Jitter shortens each TTL by a random part of it, up to this fraction
 	// (0 to 1), so that what was set together does not expire together.
@@ -51,11 +54,12 @@ type Config[K comparable, V any] struct {
 	// Stats turns on the counting of hits and misses, some ns for each Get.
 	Stats bool
 
-	// Hash replaces the hash function, for simulations that must repeat. The
+	// Hash replaces the hash function, for simulations that must repeat. It may be
+	// called under locks, so it must not use the cache, nor panic. The
 	// default is seeded for each cache, so that nobody who chooses the keys can
 	// make them collide.
 	Hash func(K) uint64
-	// Seed of chance: jitter, and the rare admission of an unpopular entry. 0
+	// Seed of the policy's chance: the rare admission of an unpopular entry. 0
 	// takes a random one.
 	Seed uint64
 }
@@ -92,7 +96,8 @@ func (r Reason) String() string {
 }
 
 const (
-	entriesPerShard = 1024 // fewer, and each shard's policy learns from too little
+	mostCost        = math.MaxInt64 / 4 // so that no sum of costs overflows
+	entriesPerShard = 1024              // fewer, and each shard's policy learns from too little
 	maxAutoShards   = 64
 )
 
@@ -108,6 +113,8 @@ func (c *Config[K, V]) check() error {
 		return bad("MaxCost", c.MaxCost, "at least 1, or 0 for no bound")
 	case c.MaxEntries == 0 && c.MaxCost == 0:
 		return fmt.Errorf("%w: neither MaxEntries nor MaxCost is set, want a bound", ErrConfig)
+	case c.MaxCost > mostCost:
+		return bad("MaxCost", c.MaxCost, fmt.Sprintf("at most %d", int64(mostCost)))
 	case c.MaxCost > 0 && c.Cost == nil:
 		return fmt.Errorf("%w: MaxCost is %d but Cost is nil, want a function", ErrConfig, c.MaxCost)
 	case c.MaxCost == 0 && c.Cost != nil:

@@ -25,15 +25,16 @@
 //	I3  Every value that was stored and has left was given to OnEvict once,
 //	    with the reason, under no lock.
 //	I4  No value is returned at or after its deadline.
-//	I5  One Set takes out at most 8 expired entries.
+//	I5  One Set takes out at most 8 expired entries, that of its key among them.
 //
 // # Cost
 //
 //	Get                      no lock, no allocation; two cache lines
-//	Set of a present key     one allocation, one compare-and-swap, no lock
+//	Set of a present key     one allocation, one compare-and-swap; the lock only
+//	                         where there are times to live or costs
 //	Set of a new key         one allocation, the lock of one shard; O(1) amortised
-//	memory beside the item   about 13 bytes of table, 20 of slot, 8 of sketch, 2 of ghosts
-//	an entry that can expire 24 bytes more, and a clock read for each Get of it
+//	memory beside the item   about 14 bytes of table, 20 of slot, 8 of sketch, 2 of ghosts
+//	an entry that can expire about 57 bytes more, and a clock read for each Get
 //
 // # Concurrency
 //

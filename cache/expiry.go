@@ -16,7 +16,7 @@ import (
 const (
 	never        = math.MaxInt64 // a deadline that does not come
 	expireBatch  = 256           // entries that RemoveExpired takes out under one lock
-	expireBudget = 8             // entries that a Set or Delete takes out at most; it adds one, so this keeps up
+	expireBudget = 7             // entries that a Set or Delete looks at, beside that of its key; it adds one, so this keeps up
 	idleGrain    = 64            // a read moves the deadline when that changes it by this part of the idle time, or by a tick
 )
 
@@ -92,7 +92,9 @@ func (c *Cache[K, V]) sweep(look func(*shard[K, V])) (removed int) {
 		for more := true; more; {
 			s.mu.Lock()
 			before := s.left[Expired]
-			if more = s.wheel != nil && s.expire(c.now(), expireBatch, &gone); !more {
+			now := c.now()
+			if more = s.expire(now, expireBatch, &gone); !more {
+				s.expireNow(now, &gone)
 				look(s)
 			}
 			removed += int(s.left[Expired] - before)

@@ -3,9 +3,11 @@ package cache
 import "fmt"
 
 // Resize changes MaxEntries, which must have been set. What exceeds a smaller
-// bound is evicted. The entries move to new shards under all locks, so writers
-// wait for as long as that takes; readers do not. The policy starts to learn
-// anew, except for which entries are in its main queue.
+// bound is evicted; and a few entries may be when a larger one comes with more
+// shards, each of which has its own part of the bound. The entries move to new
+// shards under all locks, so writers wait for as long as that takes; readers do
+// not. The policy starts to learn anew, except for which entries are in its main
+// queue.
 func (c *Cache[K, V]) Resize(entries int) error {
 	return c.rebuild(func(config *Config[K, V]) error {
 		if config.MaxEntries == 0 || entries < 1 {
@@ -35,6 +37,13 @@ func (c *Cache[K, V]) ResizeCost(cost int64) error {
 // sees the mark and goes to the new shards. A reader that still searches an old
 // table finds what was true before the move, which is within its call.
 func (c *Cache[K, V]) rebuild(change func(*Config[K, V]) error) error {
+	gone := c.departed()
+	err := c.rebuildLocked(change, &gone)
+	c.tell(&gone)
+	return err
+}
+
+func (c *Cache[K, V]) rebuildLocked(change func(*Config[K, V]) error, gone *departed[K, V]) error {
 	c.whole.Lock()
 	defer c.whole.Unlock()
 	config := c.config
@@ -48,15 +57,13 @@ func (c *Cache[K, V]) rebuild(change func(*Config[K, V]) error) error {
 	for i := range old.shards {
 		old.shards[i].mu.Lock()
 	}
-	gone := c.departed()
-	c.move(old, p, &gone)
+	c.move(old, p, gone)
 	c.parts.Store(p)
 	c.config = config
 	for i := range old.shards {
 		old.shards[i].retired = true
 		old.shards[i].mu.Unlock()
 	}
-	c.tell(&gone)
 	return nil
 }
 
@@ -81,6 +88,7 @@ func (c *Cache[K, V]) move(old, p *parts[K, V], gone *departed[K, V]) {
 	}
 	for i := range old.shards { // so that Stats go on
 		from, to := &old.shards[i], &p.shards[0]
+		to.swapped += from.swapped
 		for why, count := range from.left {
 			to.left[why] += count
 		}

@@ -21,7 +21,8 @@ type shard[K comparable, V any] struct {
 	policy  policy
 	wheel   *wheel          // nil until the first entry that can expire
 	retired bool            // Resize has moved the entries elsewhere: use the new shards
-	left    [reasons]uint64 // values, by reason; not those that were replaced
+	swapped uint64          // values that were replaced under mu
+	left    [reasons]uint64 // entries, by reason; Replaced are those whose next value was refused
 	_       [64]byte        // the next shard's lock is on another cache line
 }
 
@@ -53,6 +54,21 @@ func (s *shard[K, V]) put(it *item[K, V], hash uint32, now int64, gone *departed
 	s.replaced(pointer.Swap(it), it, gone) // which may be later than old, but has its slot
 }
 
+// fits reports whether an item may be in this shard at all.
+func (s *shard[K, V]) fits(it *item[K, V]) bool { return it.weight() <= s.policy.limits.weight() }
+
+// refuse reports an item that cannot be kept, and takes out the one of its key.
+func (s *shard[K, V]) refuse(it *item[K, V], hash uint32, why Reason, now int64, gone *departed[K, V]) {
+	if _, old := s.table.Load().seek(it.key, hash); old != nil {
+		reason := Replaced
+		if !old.alive(now) {
+			reason = Expired
+		}
+		s.remove(old.slot, reason, gone)
+	}
+	gone.add(it, why)
+}
+
 // insert stores an item whose key is not there.
 func (s *shard[K, V]) insert(it *item[K, V], hash uint32, gone *departed[K, V]) {
 	s.grow()
@@ -70,6 +86,7 @@ func (s *shard[K, V]) replaced(old, it *item[K, V], gone *departed[K, V]) {
 	s.policy.slots.queues[q].weight += it.weight() - old.weight()
 	s.shrink(it.slot, gone)
 	s.schedule(it)
+	s.swapped++
 	gone.add(old, Replaced)
 }
 
@@ -121,6 +138,19 @@ func (s *shard[K, V]) expire(now int64, budget int, gone *departed[K, V]) (more 
 		s.remove(i, Expired, gone)
 		return 0
 	}) >= budget
+}
+
+// expireNow also removes what is due since the present tick began, however much
+// that is, so that what is left is alive.
+func (s *shard[K, V]) expireNow(now int64, gone *departed[K, V]) {
+	if s.wheel == nil {
+		return
+	}
+	for i := range s.wheel.here {
+		if !s.item(i).alive(now) {
+			s.remove(i, Expired, gone)
+		}
+	}
 }
 
 // grow makes room in the table and the policy for one more than there are.

@@ -29,6 +29,8 @@ type Stats struct {
 	// but that have not been taken out yet.
 	Entries int   `json:"entries"`
 	Cost    int64 `json:"cost"`
+
+	refused uint64 // entries that have left because their next value was refused
 }
 
 // HitRatio is the part of the reads that were hits; 0 if there were none.
@@ -59,6 +61,7 @@ func (s Stats) LogValue() slog.Value {
 // load the numbers are of slightly different moments.
 func (c *Cache[K, V]) Stats() Stats {
 	var total Stats
+	var swapped uint64
 	c.whole.Lock() // or Resize could move counts past us
 	defer c.whole.Unlock()
 	p := c.parts.Load()
@@ -68,13 +71,16 @@ func (c *Cache[K, V]) Stats() Stats {
 		total.Evicted += s.left[Capacity]
 		total.Expired += s.left[Expired]
 		total.Deleted += s.left[Deleted]
+		total.refused += s.left[Replaced]
+		swapped += s.swapped
 		total.Entries += s.policy.slots.count()
 		total.Cost += s.policy.slots.weight()
 		s.mu.Unlock()
 	}
-	total.Added = uint64(total.Entries) + total.Evicted + total.Expired + total.Deleted
+	total.Added = uint64(total.Entries) + total.Evicted + total.Expired + total.Deleted + total.refused
 	if c.counts != nil {
 		total.Hits, total.Misses, total.Replaced = c.counts.sum()
+		total.Replaced += swapped + total.refused
 	}
 	return total
 }

@@ -110,6 +110,18 @@ func (w *wheel) advance(now int64, budget int, due func(i uint32) (again int64))
 	return touched
 }
 
+// here yields the entries of the present tick, which may be due or not. The loop
+// may remove the one that it has.
+func (w *wheel) here(yield func(i uint32) bool) {
+	for i := w.slots[0][w.present&(wheelSlots-1)]; i != 0; {
+		next := w.timers[i].after
+		if !yield(i) {
+			return
+		}
+		i = next
+	}
+}
+
 // turn finds the next slot to empty. One above level 0 that the present is in
 // comes first: it is not empty only when the budget ended in its middle. Then
 // turn moves the present forward to the first slot that is not empty, if all of
