@@ -1,12 +1,13 @@
-// Package cache keeps what is likely to be asked for again.
+// Package cache keeps what is likely to be asked for again: Cache for programs
+// with goroutines; Loading, WriteThrough, WriteAround and WriteBack, which stand
+// between it and a database; and each eviction policy as a textbook (Policy).
 //
 // # Problem
 //
-// Memory is small and what it could hold is large, so a cache must decide, each
-// time that something new comes, what to forget. Plain LRU forgets everything
-// for one scan; plain LFU keeps yesterday's favourites; and a cache that moves
-// an entry to the front of a list on each read makes all readers wait for one
-// lock.
+// Memory is small, so a cache must decide, each time that something new comes,
+// what to forget. Plain LRU forgets everything for one scan; plain LFU keeps
+// yesterday's favourites; and a cache that moves an entry to the front of a list
+// on each read makes all readers wait for one lock.
 //
 // # Idea
 //
@@ -46,8 +47,8 @@
 //
 // One shard per 1,024 entries lets writers pass each other; each learns for
 // itself, which costs a little of the hit ratio. With a bound on the cost there
-// is one shard, unless Config.Shards says otherwise. Where keys are few and
-// all fit, a map with a lock is enough.
+// is one shard, unless Config.Shards says otherwise. A map with a lock is enough
+// where all keys fit.
 //
 // # References
 //

@@ -34,8 +34,8 @@ const (
 	speedEntries = 32 << 10
 	speedKeys    = 1 << 20 // different ones
 	speedSkew    = 1.01
-	speedStream  = 1 << 20 // keys drawn in advance for a goroutine, a power of two; then they come again
-	speedTime    = 500 * time.Millisecond
+	speedStream  = 1 << 20                 // keys drawn in advance for a goroutine, a power of two; then they come again
+	speedTime    = 1500 * time.Millisecond // a few garbage collections, which take a part of it
 
 	writesNever  = "0%"
 	writesFourth = "25%"
