@@ -196,7 +196,7 @@ func TestGetManyPanicsOnContext(t *testing.T) {
 		l := newLoading(t, config{}, loadConfig{Load: s.load})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		require.NotPanics(t, func() { l.GetMany(sliceCtx{Context: ctx}, []string{"a", "b"}) })
+		require.NotPanics(t, func() { l.GetMany(sliceCtx{Context: ctx, roles: []string{"reader"}}, []string{"a", "b"}) })
 	})
 }
 
