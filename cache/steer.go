@@ -43,7 +43,8 @@ func (l *limits) weight() int64 {
 	return int64(l.entries)
 }
 
-// The constants of the policy. Each lies in the middle of a plateau.
+// The constants of the policy. Most lie in the middle of a plateau; with a larger
+// largestWindow, loads of pure recency hit more and sprite a little less.
 const (
 	smallestWindow = 0.01 // of the weight
 	largestWindow  = 0.25
