@@ -160,11 +160,11 @@ func hashOf(s string) uint64 {
 // are kept in the wrong queue.
 func TestSteeredBorder(t *testing.T) {
 	c := NewSteered[uint64, uint64](400, spread)
-	require.Equal(t, 4.0, c.target, "1 %")
+	require.Equal(t, 20.0, c.target, "5 %")
 	for i := range uint64(20000) {
 		replay(c, []uint64{i, i - min(i, 60)}) // each key again after 60 others, and never more
 	}
-	require.Equal(t, 100.0, c.target, "a quarter")
+	require.InDelta(t, 120, c.target, 2, "twice 60: from then on none of them is lost")
 
 	// Then a hot set that main cannot hold beside such a window, between keys
 	// that come only once.
@@ -173,7 +173,8 @@ func TestSteeredBorder(t *testing.T) {
 			replay(c, []uint64{1<<30 + i, 1<<40 + round*1000 + i})
 		}
 	}
-	require.Equal(t, 4.0, c.target)
+	require.Less(t, c.target, 50.0, "now the hot set fits beside it")
+	require.LessOrEqual(t, float64(c.window.len), c.target, "and the window has ceded what it had in excess")
 }
 
 // TestSteeredLuck counts the duels that a frequent loser wins by chance. Planted
@@ -231,8 +232,8 @@ func TestPolicyTable(t *testing.T) {
 		"arc":      {70, 1892},
 		"sieve":    {70, 1724},
 		"s3fifo":   {70, 1782},
-		"wtinylfu": {70, 1589},
-		"steered":  {70, 1838},
+		"wtinylfu": {70, 1701},
+		"steered":  {70, 1845},
 	}, got)
 }
 

@@ -478,7 +478,7 @@ type naiveSteered struct {
 }
 
 func newNaiveSteered(n int) *naiveSteered {
-	return &naiveSteered{cap: n, hits: map[uint64]int{}, wf: max(1, 0.01*float64(n)), sketch: NewSketch(n), luck: rand.NewPCG(1, 0)}
+	return &naiveSteered{cap: n, hits: map[uint64]int{}, wf: max(1, 0.05*float64(n)), sketch: NewSketch(n), luck: rand.NewPCG(1, 0)}
 }
 func (c *naiveSteered) get(k uint64) bool {
 	if !c.w.has(k) && !c.m.has(k) {
@@ -537,6 +537,11 @@ func (c *naiveSteered) set(k uint64) (evicted uint64, ok bool) {
 		c.pay(t)
 		c.m.push(t)
 	}
+	if len(c.w)+len(c.m) > c.cap && float64(len(c.w)-2) >= c.wf {
+		t := c.w.pop()
+		c.pay(t)
+		c.m.push(t)
+	}
 	for len(c.w)+len(c.m) > c.cap {
 		evicted, ok = c.shrink()
 	}
@@ -555,7 +560,7 @@ func (c *naiveSteered) learn(k uint64) {
 	} else if c.gm.remove(k) {
 		c.wf -= 0.5 * max(1, nw/nm)
 	}
-	c.wf = max(1, 0.01*float64(c.cap), min(c.wf, 0.25*float64(c.cap)))
+	c.wf = max(1, 0.01*float64(c.cap), min(c.wf, 0.5*float64(c.cap)))
 }
 func (c *naiveSteered) shrink() (evicted uint64, ok bool) {
 	if float64(len(c.w)) <= c.wf {

@@ -225,5 +225,5 @@ func checkSteeredGhosts(t *testing.T, what string, c *Steered[uint64, uint64]) {
 		ensure(t, what, c.ofWindow.hashes[spread(key)] == nil && c.ofMain.hashes[spread(key)] == nil, "an entry has a ghost")
 		ensure(t, what, 0 <= l.entry.hits && l.entry.hits <= 3, "hits out of range")
 	}
-	ensure(t, what, c.target >= 1 && c.target <= max(1, float64(c.capacity)/4), "target out of range")
+	ensure(t, what, c.target >= 1 && c.target <= max(1, float64(c.capacity)/2), "target out of range")
 }

@@ -1,7 +1,8 @@
 package cache
 
 // Sketch estimates how often a key was seen lately, in a fixed 8 bytes per
-// entry of the cache, also for keys that the cache does not hold. It is the
+// entry of the cache (32 in a small one, whose few counters would have to count
+// too many different keys), also for keys that the cache does not hold. It is the
 // count-min sketch of Cormode and Muthukrishnan (2005) with four rows of 4-bit
 // counters: a key adds to one counter per row, and its estimate is the smallest
 // of the four, since every other key that shares a counter can only have made
@@ -31,8 +32,9 @@ type Sketch struct {
 const (
 	blockWords   = 8
 	rows         = 4
-	maxCount     = 15 // of a 4-bit counter
-	agingPerSlot = 15 // additions per word until all counters are halved
+	maxCount     = 15   // of a 4-bit counter
+	agingPerSlot = 15   // additions per entry until all counters are halved
+	smallSketch  = 2048 // words; up to here, it has four per entry
 )
 
 // NewSketch returns a sketch for a cache of so many entries.
@@ -109,7 +111,8 @@ func (s *Sketch) halve() {
 // the new table is a copy of the one that held its keys before.
 func (s *Sketch) resize(entries int) {
 	before := s.words
-	blocks := (entries + blockWords - 1) / blockWords
+	words := max(entries, min(4*entries, smallSketch))
+	blocks := (words + blockWords - 1) / blockWords
 	s.words = make([]uint64, blocks*blockWords)
 	s.period = agingPerSlot * max(entries, blockWords)
 	for b := 0; b < blocks && len(before) > 0; b++ {

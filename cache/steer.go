@@ -43,11 +43,13 @@ func (l *limits) weight() int64 {
 	return int64(l.entries)
 }
 
-// The constants of the policy. Most lie in the middle of a plateau; with a larger
-// largestWindow, loads of pure recency hit more and sprite a little less.
+// The constants of the policy. Most lie in the middle of a plateau. A larger
+// largestWindow lets loads of pure recency hit more. A window that begins at the
+// gate needs no more than one ghost to know that recency counts: traces of a few
+// thousand requests hit more, and only loops and scans a little less.
 const (
 	smallestWindow = 0.01 // of the weight
-	largestWindow  = 0.25
+	largestWindow  = 0.5
 	openGate       = 0.05 // a window above this passes on what was hit without a duel
 	ghostsPerEntry = 0.25 // of each kind
 	steerStep      = 0.5  // entries for each ghost that comes back, at least
@@ -64,7 +66,7 @@ func newPolicy(l limits, room int, seed uint64) policy {
 		ghosts: newGhosts(ghostsFor(room)),
 		chance: *rand.NewPCG(seed, 0),
 	}
-	p.target = p.clamp(0)
+	p.target = p.clamp(openGate * float64(l.weight()))
 	return p
 }
 
@@ -94,11 +96,30 @@ func (s *shard[K, V]) admit(it *item[K, V], hash uint32, gone *departed[K, V]) {
 		}
 	}
 	p.slots.pushFront(window, it.slot, it.weight())
-	for p.windowTooLong() && p.slots.queues[window].count > 1 && !p.over(0, 0) {
-		c := p.slots.back(window)
-		s.flush(c)
-		s.promote(c)
+	if s.borderMoved(it) {
+		s.cede()
 	}
+	for p.windowTooLong() && p.slots.queues[window].count > 1 && !p.over(0, 0) {
+		s.cede()
+	}
+}
+
+// borderMoved reports whether the window is too long for another reason than the
+// one that has just come to it: without that one and its oldest it would be too
+// long still. Then the oldest goes to the main queue, one with each new key. A
+// duel would not bring the queues to their lengths: where no candidate wins any,
+// as in a loop, a window that was once long would stay so.
+func (s *shard[K, V]) borderMoved(newest *item[K, V]) bool {
+	p := &s.policy
+	rest := p.slots.queues[window].weight - newest.weight() - s.item(p.slots.back(window)).weight()
+	return float64(rest) >= p.target
+}
+
+// cede gives the oldest of the window to the main queue, without a duel.
+func (s *shard[K, V]) cede() {
+	c := s.policy.slots.back(window)
+	s.flush(c)
+	s.promote(c)
 }
 
 // steer moves the border between window and main queue when a ghost comes back:

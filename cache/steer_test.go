@@ -99,6 +99,9 @@ func (o *oracle) set(k uint64) {
 	for float64(len(o.window)) > p.target && len(o.hits) <= capacity && len(o.window) > 1 {
 		o.promote()
 	}
+	if len(o.hits) > capacity && float64(len(o.window)-2) >= p.target {
+		o.promote()
+	}
 	for len(o.hits) > capacity {
 		o.evict()
 	}
@@ -173,6 +176,29 @@ func TestPolicyIsTheOracle(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestBorderMoved: the window cedes its oldest when its target has fallen, and
+// not because something heavy has come to it. Planted and caught: the weight of
+// the newest or of the oldest left out, a start without a window.
+func TestBorderMoved(t *testing.T) {
+	c, err := New(Config[uint64, uint64]{MaxCost: 1000, Cost: func(_, cost uint64) int64 { return int64(cost) }})
+	require.NoError(t, err)
+	s := &c.parts.Load().shards[0]
+	require.Equal(t, 50.0, s.policy.target, "it begins at the gate")
+	for key := range uint64(1000) {
+		c.Set(key, 1)
+	}
+	require.Len(t, keysOf(s, window), 50)
+	c.Set(1000, 40)
+	require.NotContains(t, keysOf(s, main), uint64(950), "the oldest of the window has had no duel: there is none to win")
+	require.Equal(t, []uint64{1000, 999, 998, 997, 996, 995, 994, 993, 992, 991, 990}, keysOf(s, window))
+	c.Set(1001, 1)
+	require.Equal(t, []uint64{1001, 1000, 999, 998, 997, 996, 995, 994, 993, 992, 991}, keysOf(s, window))
+
+	s.policy.target = 20
+	c.Set(1002, 1)
+	require.Equal(t, uint64(991), keysOf(s, main)[0], "ceded")
 }
 
 // keysOf a queue, newest first.

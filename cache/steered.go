@@ -28,7 +28,8 @@ import (
 //	Miss   The sketch counts the key, and a ghost of it moves the border. If the
 //	       cache is full and the key was seen more often than the victim, it
 //	       takes the victim's place in main. Otherwise it enters the window, and
-//	       what the window holds in excess goes on to main while there is room.
+//	       what the window holds in excess goes on to main while there is room, or
+//	       because the border has moved: then the oldest, with each new key.
 //	Evict  If the window is within its target: the victim. If not, its oldest
 //	       must prove itself in a duel of frequency with the victim; but if it
 //	       was hit and the window is wide (the gate), it moves on without a duel.
@@ -89,7 +90,7 @@ func NewSteered[K comparable, V any](capacity int, hash func(K) uint64) *Steered
 		ofMain:   newSteeredGhosts(ghosts),
 		chance:   rand.NewPCG(1, 0),
 	}
-	c.setTarget(0)
+	c.setTarget(openGate * float64(capacity))
 	return c
 }
 
@@ -123,6 +124,9 @@ func (c *Steered[K, V]) Set(key K, value V) (evicted K, ok bool) {
 	}
 	c.window.toFront(l)
 	if full {
+		if c.borderMoved() {
+			c.promote(c.window.back())
+		}
 		return c.shrink(), true
 	}
 	for c.windowTooLong() {
@@ -175,7 +179,7 @@ func (c *Steered[K, V]) steer(hash uint64) {
 	}
 }
 
-// setTarget keeps the target within 1 to 25 % of the capacity, and at 1 entry at
+// setTarget keeps the target within 1 to 50 % of the capacity, and at 1 entry at
 // least: the newest must have a place.
 func (c *Steered[K, V]) setTarget(target float64) {
 	capacity := float64(c.capacity)
@@ -183,6 +187,12 @@ func (c *Steered[K, V]) setTarget(target float64) {
 }
 
 func (c *Steered[K, V]) windowTooLong() bool { return float64(c.window.len) > c.target }
+
+// borderMoved reports whether the window is too long for another reason than the
+// key that has just come to it: without that and its oldest it would be too long
+// still. A duel would not bring the queues to their lengths: where no candidate
+// wins any, as in a loop, a window that was once long would stay so.
+func (c *Steered[K, V]) borderMoved() bool { return float64(c.window.len-2) >= c.target }
 
 // shrink evicts one entry. There is one too many, the newest in the window: it
 // stays, for a window that is too long holds two at least, and one with nothing
