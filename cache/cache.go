@@ -23,6 +23,7 @@ type Cache[K comparable, V any] struct {
 	onEvict func(K, V, Reason)
 	ttlOf   func(K, V) time.Duration // nil if no value expires by age
 	idle    time.Duration            // 0 for none
+	word    word                     // how values are stored
 	jitter  float64
 	seed    uint64
 	start   time.Time // time 0 of the cache's clock, monotonic
@@ -55,6 +56,7 @@ func New[K comparable, V any](config Config[K, V]) (*Cache[K, V], error) {
 		onEvict: config.OnEvict,
 		ttlOf:   config.TTLFunc,
 		idle:    config.IdleTTL,
+		word:    wordOf[V](),
 		jitter:  config.Jitter,
 		seed:    config.seed(),
 		start:   time.Now(),
@@ -116,7 +118,7 @@ func (c *Cache[K, V]) Get(key K) (V, bool) {
 	}
 	it.touch()
 	c.counts.hit()
-	return it.value, true
+	return load(c.word, &it.value), true
 }
 
 // Peek returns the value of a key without counting the use: it changes neither
@@ -128,7 +130,7 @@ func (c *Cache[K, V]) Peek(key K) (V, bool) {
 		var none V
 		return none, false
 	}
-	return it.value, true
+	return load(c.word, &it.value), true
 }
 
 // Set stores a value, in the place of the one that the key had. It is for ever
@@ -155,16 +157,19 @@ func (c *Cache[K, V]) store(key K, value V, ttl time.Duration) {
 	// Looked for first, so that the processor can make the item while it waits
 	// for the memory of the old one.
 	pointer, old := c.parts.Load().table(hash).seek(key, uint32(hash))
+	if c.word != whole && old != nil && old.extra == nil && ttl == Forever {
+		if former, ok := old.overwrite(c.word, value); ok {
+			c.replaced(key, former)
+			return
+		}
+	}
 	it, why := c.newItem(key, value, ttl)
 	if it == nil {
 		c.refuse(key, value, hash, why)
 		return
 	}
-	if it.replace(pointer, old) {
-		c.counts.replace()
-		if c.onEvict != nil {
-			c.onEvict(key, old.value, Replaced)
-		}
+	if c.word == whole && it.replace(pointer, old) {
+		c.replaced(key, old.value)
 		return
 	}
 	gone := c.departed()
@@ -177,6 +182,14 @@ func (c *Cache[K, V]) store(key K, value V, ttl time.Duration) {
 	}
 	s.mu.Unlock()
 	c.tell(&gone)
+}
+
+// replaced does what remains when a value was set again without the lock.
+func (c *Cache[K, V]) replaced(key K, former V) {
+	c.counts.replace()
+	if c.onEvict != nil {
+		c.onEvict(key, former, Replaced)
+	}
 }
 
 // refuse does what remains when a new value cannot be kept.
@@ -203,7 +216,7 @@ func (c *Cache[K, V]) GetOrSet(key K, value V) (actual V, loaded bool) {
 	_, old := s.table.Load().seek(key, uint32(hash))
 	switch {
 	case old != nil && (old.extra == nil || c.use(old.extra)):
-		actual, loaded = old.value, true
+		actual, loaded = load(c.word, &old.value), true
 		old.touch()
 	case it != nil && s.fits(it):
 		actual = value
@@ -224,10 +237,11 @@ func (c *Cache[K, V]) Delete(key K) (V, bool) {
 	gone := c.departed()
 	s := c.lock(hash)
 	now := c.expireSome(s, &gone)
-	pointer, it := s.table.Load().seek(key, uint32(hash))
+	t := s.table.Load()
+	pointer, it := t.seek(key, uint32(hash))
 	ok := it != nil && it.alive(now)
 	if ok {
-		it = pointer.Swap(nil) // it may have been set again since
+		it = t.swap(pointer, nil) // it may have been set again since
 		value = it.value
 		s.removed(it, Deleted, &gone)
 	} else if it != nil { // or a reader who came in time could prolong what is reported as gone

@@ -25,13 +25,13 @@ func (c *Cache[K, V]) Compute(key K, f func(old V, ok bool) (V, Op)) (V, bool) {
 		it := c.parts.Load().table(hash).find(key, uint32(hash))
 		ok := it != nil && it.alive(c.now())
 		if ok {
-			former = it.value
+			former = load(c.word, &it.value)
 		}
 		value, op := f(former, ok)
 		if op == Keep {
 			return former, ok
 		}
-		if held, done := c.exchange(key, hash, it, ok, value, op); done {
+		if held, done := c.exchange(key, hash, it, former, ok, value, op); done {
 			if op == Store && held {
 				return value, true
 			}
@@ -41,10 +41,10 @@ func (c *Cache[K, V]) Compute(key K, f func(old V, ok bool) (V, Op)) (V, bool) {
 	}
 }
 
-// exchange carries out what Compute has decided on seeing the item, unless the
-// key has changed since. alive tells how it was seen, held that the new value was
-// kept.
-func (c *Cache[K, V]) exchange(key K, hash uint64, seen *item[K, V], alive bool, value V, op Op) (held, done bool) {
+// exchange carries out what Compute has decided on seeing the item and its former
+// value, unless the key has changed since. alive tells how it was seen, held that
+// the new value was kept.
+func (c *Cache[K, V]) exchange(key K, hash uint64, seen *item[K, V], former V, alive bool, value V, op Op) (held, done bool) {
 	var it *item[K, V]
 	var why Reason
 	if op == Store {
@@ -56,7 +56,7 @@ func (c *Cache[K, V]) exchange(key K, hash uint64, seen *item[K, V], alive bool,
 	if it != nil && !s.fits(it) { // ResizeCost was faster
 		it, why = nil, Capacity
 	}
-	done = s.exchange(key, uint32(hash), seen, alive, it, now, &gone)
+	done = s.exchange(key, uint32(hash), seen, former, alive, it, now, &gone)
 	if done && op == Store && it == nil {
 		gone.add(newItem(key, value), why)
 	}
@@ -67,11 +67,13 @@ func (c *Cache[K, V]) exchange(key K, hash uint64, seen *item[K, V], alive bool,
 
 // exchange puts an item, or nothing if it is nil, in the place of the one that
 // was seen (nil for none), if that is still there. An item is never used twice,
-// so the same item is the same state, but for its time: one that was seen alive
-// may have expired since, and then its value counts; one that was seen expired may
-// have been prolonged by a reader who came in time, and then it is another state.
-func (s *shard[K, V]) exchange(key K, hash uint32, seen *item[K, V], alive bool, it *item[K, V], now int64, gone *departed[K, V]) bool {
-	pointer, old := s.table.Load().seek(key, hash)
+// so the same item with the same value is the same state, but for its time: one
+// that was seen alive may have expired since, and then its value counts; one that
+// was seen expired may have been prolonged by a reader who came in time, and then
+// it is another state.
+func (s *shard[K, V]) exchange(key K, hash uint32, seen *item[K, V], former V, alive bool, it *item[K, V], now int64, gone *departed[K, V]) bool {
+	t := s.table.Load()
+	pointer, old := t.seek(key, hash)
 	switch {
 	case old != seen, old != nil && !alive && old.alive(now):
 		return false
@@ -79,12 +81,12 @@ func (s *shard[K, V]) exchange(key K, hash uint32, seen *item[K, V], alive bool,
 		s.put(it, hash, now, gone)
 	case it != nil:
 		it.succeed(old)
-		if !pointer.CompareAndSwap(old, it) { // set again without the lock
+		if !t.compareAndSwap(pointer, old, former, it) { // set again without the lock
 			return false
 		}
 		s.replaced(old, it, gone)
 	case old != nil:
-		if !pointer.CompareAndSwap(old, nil) {
+		if !t.compareAndSwap(pointer, old, former, nil) {
 			return false
 		}
 		why := Deleted

@@ -15,8 +15,8 @@
 // what has proved itself, and learns from the ghosts of what it has thrown out
 // which of the two should be longer. A read counts a hit in the entry, up to
 // three, and does nothing else, so it takes no lock. A writer settles later,
-// under the lock of one shard, what those hits mean. Entries never change:
-// setting a key again swaps one pointer.
+// under the lock of one shard, what those hits mean. Setting a key again swaps one
+// pointer, or stores one word.
 //
 // # Invariants
 //
@@ -31,17 +31,17 @@
 // # Cost
 //
 //	Get                      no lock, no allocation; two cache lines
-//	Set of a present key     one allocation, one compare-and-swap; the lock only
-//	                         where there are times to live or costs
+//	Set of a present key     one allocation, none for a number or pointer; the lock
+//	                         only where there are times to live or costs
 //	Set of a new key         one allocation, the lock of one shard; O(1) amortised
-//	memory beside the item   about 14 bytes of table, 20 of slot, 8 of sketch, 2 of ghosts
+//	memory beside the item   about 14 bytes of table, 20 of slot, 8 to 32 of sketch, 2 of ghosts
 //	an entry that can expire about 57 bytes more, and a clock read for each Get
 //
 // # Concurrency
 //
 // A Cache is safe for concurrent use, and so is calling it from OnEvict. It
 // starts no goroutine. What may be read without the lock, and why that is
-// right, is argued in table.go.
+// right, is argued in table.go and word.go.
 //
 // # Trade-offs
 //

@@ -225,7 +225,7 @@ func TestResizeKeepsWhatItMoves(t *testing.T) {
 		c.Get(1)
 		require.NoError(t, c.Resize(20))
 		hash := c.hash(1)
-		require.EqualValues(t, 1, c.parts.Load().table(hash).find(1, uint32(hash)).hits.Load())
+		require.EqualValues(t, 1, c.parts.Load().table(hash).find(1, uint32(hash)).hits())
 		<-time.After(time.Hour)
 		_, ok := c.Get(1)
 		require.False(t, ok)
@@ -263,18 +263,22 @@ func TestGetOrSetProlongs(t *testing.T) {
 
 // Writers that set a key again without the lock, beside a Resize, lose nothing.
 func TestSetBesideResize(t *testing.T) {
-	c := made(t, Config[int, int]{MaxEntries: 5000})
+	ForEveryKind(t, setBesideResize[int], setBesideResize[*int], setBesideResize[Pair])
+}
+
+func setBesideResize[V any](t *testing.T, kind Kind[V]) {
+	c := made(t, Config[int, V]{MaxEntries: 5000})
 	for k := range 100 {
-		c.Set(k, 0)
+		c.Set(k, kind.Of(0))
 	}
 	var all sync.WaitGroup
 	for g := range 2 {
 		all.Go(func() {
 			for i := 1; i <= 20000; i++ {
 				k := 2*(i%50) + g
-				c.Set(k, i)
-				if v, ok := c.Get(k); !ok || v != i {
-					t.Errorf("key %d: %d, %v after %d", k, v, ok, i)
+				c.Set(k, kind.Of(i))
+				if v, ok := c.Get(k); !ok || kind.Number(v) != i {
+					t.Errorf("key %d: %v, %v after %d", k, v, ok, i)
 					return
 				}
 			}

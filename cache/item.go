@@ -2,24 +2,33 @@ package cache
 
 import "sync/atomic"
 
-// item is an entry as readers see it. Its key and value never change: Set puts a
+// item is an entry as readers see it. Its key and value do not change: Set puts a
 // new item in the place of the old one, so a reader that has found an item can
 // read it without a lock for as long as it likes, and the garbage collector
 // frees it when the last reader lets go. That is all the reclamation that
-// lock-free reads need. What the policy writes about an entry is elsewhere, in
-// its slot, so that an item with a key and value of a word each takes 32 bytes.
+// lock-free reads need. Only a value of one word is stored in place (word.go).
+// What the policy writes about an entry is elsewhere, in its slot, so that an item
+// with a key and value of a word each takes 32 bytes.
 type item[K comparable, V any] struct {
-	// Immutable once the item is in a table.
+	// Immutable once the item is in a table; so is the value, unless it is a word.
 	key   K
 	value V
 	extra *extra // nil unless the entry has a cost or can expire
 	slot  uint32 // index of the entry's slot; the items that it has one after the other share it
 
-	hits atomic.Uint32 // reads since the policy last looked, at most 3
+	state atomic.Uint32 // hits, and the flags of word.go
 }
+
+// The bits of an item's state.
+const (
+	maxHits = 3 // reads since the policy last looked
+	busy    = 4
+	closed  = 8
+)
 
 // frozen as the slot of an item marks the copy that stays behind in a table when
 // a larger one takes over: readers may still use it, writers must not replace it.
+// Where values are words, no copy is needed: the item itself stays behind, closed.
 const frozen = ^uint32(0)
 
 // extra is the part of an item that has a cost or can expire. It is allocated
@@ -51,32 +60,38 @@ func newItemWithExtra[K comparable, V any](key K, value V, cost, hard, deadline 
 	return &both.item
 }
 
-// maxHits is where counting stops. From there on a read writes nothing, so that
-// the cache line of a popular item stays shared between all processors.
-const maxHits = 3
-
 // touch counts a hit. A swap that fails means that another reader has counted at
 // this moment, or the policy has looked: the hit is lost, which costs the policy
-// a little and the reader nothing.
+// a little and the reader nothing. At maxHits a read writes nothing, so that the
+// cache line of a popular item stays shared between all processors.
 func (it *item[K, V]) touch() {
-	if hits := it.hits.Load(); hits < maxHits {
-		it.hits.CompareAndSwap(hits, hits+1)
+	if state := it.state.Load(); state&maxHits < maxHits {
+		it.state.CompareAndSwap(state, state+1)
 	}
 }
 
+func (it *item[K, V]) hits() int { return int(it.state.Load() & maxHits) }
+
 // takeHits returns the hits and starts again from none.
 func (it *item[K, V]) takeHits() int {
-	if it.hits.Load() == 0 {
+	if it.hits() == 0 {
 		return 0 // spares the locked instruction
 	}
-	return int(it.hits.Swap(0))
+	return int(it.state.And(^uint32(maxHits)) & maxHits)
 }
 
 // succeed makes an item the next one of an entry, with the hits of the one
 // before. To be set again is a hit too.
 func (it *item[K, V]) succeed(old *item[K, V]) {
 	it.slot = old.slot
-	it.hits.Store(min(old.hits.Load()+1, maxHits))
+	it.state.Store(uint32(min(old.hits()+1, maxHits)))
+}
+
+// copy returns an open item for the same entry, whose deadline the two share.
+func (it *item[K, V]) copy(slot uint32) *item[K, V] {
+	other := &item[K, V]{key: it.key, value: it.value, extra: it.extra, slot: slot}
+	other.state.Store(uint32(it.hits()))
+	return other
 }
 
 // weight is what the entry takes of the bound on the cost; without one, of the

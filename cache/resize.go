@@ -103,9 +103,7 @@ func (s *shard[K, V]) adopt(old *item[K, V], hash uint32, q queue, gone *departe
 		return
 	}
 	s.grow()
-	it := &item[K, V]{key: old.key, value: old.value, extra: old.extra}
-	it.hits.Store(old.hits.Load())
-	it.slot = s.policy.slots.reserve(hash)
+	it := old.copy(s.policy.slots.reserve(hash))
 	s.policy.slots.all[it.slot].place = s.table.Load().insert(it, hash)
 	s.policy.slots.pushFront(q, it.slot, it.weight())
 	s.shrink(it.slot, gone) // at once, since the table has room for one in excess

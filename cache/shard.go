@@ -33,7 +33,7 @@ const startEntries = entriesPerShard
 // setup prepares an empty shard.
 func (s *shard[K, V]) setup(l limits, seed uint64) {
 	room := min(l.entries, startEntries)
-	s.table.Store(newTable[K, V](room))
+	s.table.Store(newTable[K, V](room, wordOf[V]()))
 	s.policy = newPolicy(l, room, seed)
 	s.wheel = nil
 }
@@ -41,7 +41,8 @@ func (s *shard[K, V]) setup(l limits, seed uint64) {
 // put stores an item, in the place of one of the same key or as a new one, and
 // evicts what exceeds the bounds.
 func (s *shard[K, V]) put(it *item[K, V], hash uint32, now int64, gone *departed[K, V]) {
-	pointer, old := s.table.Load().seek(it.key, hash)
+	t := s.table.Load()
+	pointer, old := t.seek(it.key, hash)
 	if old != nil && !old.alive(now) {
 		s.remove(old.slot, Expired, gone)
 		old = nil
@@ -51,7 +52,7 @@ func (s *shard[K, V]) put(it *item[K, V], hash uint32, now int64, gone *departed
 		return
 	}
 	it.succeed(old)
-	s.replaced(pointer.Swap(it), it, gone) // which may be later than old, but has its slot
+	s.replaced(t.swap(pointer, it), it, gone) // which may be later than old, but has its slot
 }
 
 // fits reports whether an item may be in this shard at all.
@@ -92,7 +93,7 @@ func (s *shard[K, V]) replaced(old, it *item[K, V], gone *departed[K, V]) {
 
 // remove takes the entry of a slot out of everything.
 func (s *shard[K, V]) remove(i uint32, why Reason, gone *departed[K, V]) {
-	s.removed(s.pointer(i).Swap(nil), why, gone)
+	s.removed(s.table.Load().swap(s.pointer(i), nil), why, gone)
 }
 
 // removed finishes what swapping an item's pointer for nil has begun.
@@ -163,7 +164,7 @@ func (s *shard[K, V]) grow() {
 	if t.room < bound/2 {
 		room = 2 * t.room
 	}
-	bigger := newTable[K, V](room)
+	bigger := newTable[K, V](room, t.word)
 	for i := range s.policy.slots.entries {
 		c := &s.policy.slots.all[i]
 		c.place = bigger.insert(t.freeze(c.place), c.hash)
@@ -176,7 +177,7 @@ func (s *shard[K, V]) grow() {
 func (s *shard[K, V]) clear(seed uint64, gone *departed[K, V]) {
 	for i := range s.policy.slots.entries {
 		s.left[Deleted]++
-		gone.add(s.pointer(i).Swap(nil), Deleted)
+		gone.add(s.table.Load().swap(s.pointer(i), nil), Deleted)
 	}
 	s.setup(s.policy.limits, seed)
 }

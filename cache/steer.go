@@ -111,8 +111,11 @@ func (s *shard[K, V]) admit(it *item[K, V], hash uint32, gone *departed[K, V]) {
 // as in a loop, a window that was once long would stay so.
 func (s *shard[K, V]) borderMoved(newest *item[K, V]) bool {
 	p := &s.policy
-	rest := p.slots.queues[window].weight - newest.weight() - s.item(p.slots.back(window)).weight()
-	return float64(rest) >= p.target
+	rest := p.slots.queues[window].weight - newest.weight()
+	if float64(rest) < p.target { // nearly always, and cheaper than to look at another item
+		return false
+	}
+	return float64(rest-s.item(p.slots.back(window)).weight()) >= p.target
 }
 
 // cede gives the oldest of the window to the main queue, without a duel.
@@ -216,7 +219,7 @@ func (s *shard[K, V]) victim(keep uint32) uint32 {
 		case c == 0 || c == keep && slots.queues[main].count == 1:
 			return 0
 		case c == keep:
-		case scanned >= longestScan || s.item(c).hits.Load() == 0:
+		case scanned >= longestScan || s.item(c).hits() == 0:
 			return c
 		}
 		s.flush(c)

@@ -8,7 +8,8 @@ import (
 // table finds the item of a key. Any number of readers search it without a lock
 // while one writer, which holds the lock of the shard, adds and removes. To
 // change the value of a key that is there, a writer needs no lock either: it
-// swaps the pointer to the item, if that is still the one that it has seen.
+// swaps the pointer to the item, if that is still the one that it has seen, or
+// stores the value in the item, if it is a word (word.go).
 //
 // A bucket is one cache line: seven pointers, and a word with a byte for each
 // of them, so that a reader learns from one line which of the seven can hold
@@ -30,15 +31,19 @@ import (
 // an item of another key, which it can tell because keys never change in items.
 //
 // Why no value is lost or reported twice: an item leaves its place by one
-// compare-and-swap or swap, and whoever does that reports it.
+// compare-and-swap or swap, and whoever does that reports its value. What a value
+// in an item is replaced by, and who may do that, is in word.go.
 //
-// Why a table can be given up for a larger one: each pointer is first swapped
-// for a frozen copy of the item. Readers of the old table find there what was
-// true when they began, which is a time within their call; a writer without the
-// lock finds that it cannot replace what it has seen, and takes the lock.
+// Why a table can be given up for a larger one: each item is first frozen, so that
+// a writer without the lock finds that it cannot replace what it has seen, and
+// takes the lock. Readers of the old table find there what was true when they
+// began, which is a time within their call.
 type table[K comparable, V any] struct {
 	buckets []bucket[K, V]
-	room    int // for so many items; immutable
+
+	// Immutable.
+	room int // for so many items
+	word word
 }
 
 type bucket[K comparable, V any] struct {
@@ -59,8 +64,8 @@ const (
 
 // newTable returns a table for so many items, and the one that is in excess
 // while another is chosen to go. When it is full, 9 of 14 places are taken.
-func newTable[K comparable, V any](entries int) *table[K, V] {
-	return &table[K, V]{buckets: make([]bucket[K, V], 2*(entries/9+1)), room: entries}
+func newTable[K comparable, V any](entries int, w word) *table[K, V] {
+	return &table[K, V]{buckets: make([]bucket[K, V], 2*(entries/9+1)), room: entries, word: w}
 }
 
 // tag of a hash. Its low bits, since the high ones choose the bucket.
@@ -149,12 +154,37 @@ func (t *table[K, V]) free(p place, hash uint32) {
 	tags.Store(tags.Load() &^ (0xff << (8 * (p % 8))))
 }
 
-// freeze swaps the item at a place for its frozen copy and returns it.
+// swap puts another item, or nil, in the place of an item, and returns that. Its
+// value is final from now on.
+func (t *table[K, V]) swap(pointer *atomic.Pointer[item[K, V]], other *item[K, V]) *item[K, V] {
+	if t.word != whole {
+		pointer.Load().close() // nobody else changes the pointer: that takes the lock
+	}
+	return pointer.Swap(other)
+}
+
+// compareAndSwap does that if the item is still there, and has the value that was
+// seen.
+func (t *table[K, V]) compareAndSwap(pointer *atomic.Pointer[item[K, V]], seen *item[K, V], value V, other *item[K, V]) bool {
+	if t.word != whole && seen.extra == nil {
+		if seen.close(); !same(seen.value, value) {
+			seen.reopen()
+			return false
+		}
+	}
+	return pointer.CompareAndSwap(seen, other)
+}
+
+// freeze leaves at a place an item that nobody can replace any more, and returns
+// one that stands for the entry elsewhere.
 func (t *table[K, V]) freeze(p place) *item[K, V] {
 	for {
 		it := t.pointer(p).Load()
-		rest := &item[K, V]{key: it.key, value: it.value, extra: it.extra, slot: frozen}
-		if t.pointer(p).CompareAndSwap(it, rest) {
+		if t.word != whole {
+			it.close()
+			return it.copy(it.slot)
+		}
+		if t.pointer(p).CompareAndSwap(it, it.copy(frozen)) {
 			return it
 		}
 	}

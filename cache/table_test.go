@@ -12,21 +12,30 @@ import (
 // writer that does not look for frozen, a growth that leaves the items as they
 // are.
 func TestOldTableIsFrozen(t *testing.T) {
-	c, err := New(Config[uint64, int]{MaxEntries: 1 << 16, Shards: 1})
-	require.NoError(t, err)
+	ForEveryKind(t, oldTableIsFrozen[int], oldTableIsFrozen[*int], oldTableIsFrozen[Pair])
+}
+
+func oldTableIsFrozen[V any](t *testing.T, kind Kind[V]) {
+	c := made(t, Config[uint64, V]{MaxEntries: 1 << 16, Shards: 1})
 	for k := range uint64(startEntries) {
-		c.Set(k, 1)
+		c.Set(k, kind.Of(1))
 	}
 	old := c.parts.Load().shards[0].table.Load()
-	c.Set(startEntries, 1)
+	c.Set(startEntries, kind.Of(1))
 	require.NotSame(t, old, c.parts.Load().shards[0].table.Load(), "it has grown")
 	for k := range uint64(startEntries) {
 		hash := uint32(c.hash(k))
-		require.Equal(t, 1, old.find(k, hash).value)
-		require.False(t, newItem(k, 2).replace(old.seek(k, hash)))
+		pointer, it := old.seek(k, hash)
+		require.Equal(t, 1, kind.Number(it.value))
+		if c.word == whole {
+			require.False(t, newItem(k, kind.Of(2)).replace(pointer, it))
+		} else {
+			_, ok := it.overwrite(c.word, kind.Of(2))
+			require.False(t, ok)
+		}
 		v, ok := c.Get(k)
 		require.True(t, ok)
-		require.Equal(t, 1, v)
+		require.Equal(t, 1, kind.Number(v))
 	}
 }
 
@@ -35,20 +44,23 @@ func TestOldTableIsFrozen(t *testing.T) {
 // it catches: a Delete that reports the value that it has seen instead of the one
 // that it took.
 func TestDeleteAgainstSet(t *testing.T) {
+	ForEveryKind(t, deleteAgainstSet[int], deleteAgainstSet[*int], deleteAgainstSet[Pair])
+}
+
+func deleteAgainstSet[V any](t *testing.T, kind Kind[V]) {
 	const values = 100000
 	var seen [2 * values]int32
 	var mu sync.Mutex
-	c, err := New(Config[int, int]{MaxEntries: 10, OnEvict: func(_, v int, _ Reason) {
+	c := made(t, Config[int, V]{MaxEntries: 10, OnEvict: func(_ int, v V, _ Reason) {
 		mu.Lock()
-		seen[v]++
+		seen[kind.Number(v)]++
 		mu.Unlock()
 	}})
-	require.NoError(t, err)
 	var writers sync.WaitGroup
 	for g := range 2 {
 		writers.Go(func() {
 			for i := range values {
-				c.Set(1, g*values+i)
+				c.Set(1, kind.Of(g*values+i))
 			}
 		})
 		writers.Go(func() {
