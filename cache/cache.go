@@ -154,8 +154,8 @@ func (c *Cache[K, V]) SetTTL(key K, value V, ttl time.Duration) {
 
 func (c *Cache[K, V]) store(key K, value V, ttl time.Duration) {
 	hash := c.hash(key)
-	// Looked for first, so that the processor can make the item while it waits
-	// for the memory of the old one.
+	// Looked for first, so that the processor can make the item, if it needs one,
+	// while it waits for the memory of the old one.
 	pointer, old := c.parts.Load().table(hash).seek(key, uint32(hash))
 	if c.word != whole && old != nil && old.extra == nil && ttl == Forever {
 		if former, ok := old.overwrite(c.word, value); ok {

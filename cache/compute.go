@@ -18,6 +18,10 @@ const (
 // cache. If the key has changed meanwhile, f is called again with the new value,
 // so it should have no side effects. At least one of several competing calls
 // always succeeds. If f itself changes the key, it is called again for ever.
+//
+// A number or pointer that was changed and changed back is not seen to have
+// changed: do not use what a pointer points to for another value while some
+// Compute may be looking at it.
 func (c *Cache[K, V]) Compute(key K, f func(old V, ok bool) (V, Op)) (V, bool) {
 	hash := c.hash(key)
 	for {

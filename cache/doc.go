@@ -31,8 +31,8 @@
 // # Cost
 //
 //	Get                      no lock, no allocation; two cache lines
-//	Set of a present key     one allocation, none for a number or pointer; the lock
-//	                         only where there are times to live or costs
+//	Set of a present key     one allocation, none for a number or pointer; the lock only
+//	                         with times to live or costs, or when somebody else is at it
 //	Set of a new key         one allocation, the lock of one shard; O(1) amortised
 //	memory beside the item   about 14 bytes of table, 20 of slot, 8 to 32 of sketch, 2 of ghosts
 //	an entry that can expire about 57 bytes more, and a clock read for each Get

@@ -54,6 +54,7 @@ func playCache[V any](t *testing.T, kind Kind[V], config byte, ops []byte) {
 	for id := range m.stored {
 		require.Equal(t, 1, m.told[id], "value %d", id)
 	}
+	require.Len(t, m.told, len(m.stored), "nothing else was told")
 }
 
 // model is a cache and what it must not contradict. Values are numbers that are
@@ -101,6 +102,7 @@ func (m *model[V]) do(op byte, key, id int) {
 		}
 	case 3:
 		if v, ok := m.c.Delete(key); ok {
+			require.True(m.t, known)
 			require.Equal(m.t, newest, number(v))
 		}
 		delete(m.newest, key)
@@ -125,8 +127,13 @@ func (m *model[V]) do(op byte, key, id int) {
 			delete(m.newest, key)
 		}
 	case 6:
-		m.c.SetTTL(key, value, time.Duration(op%2)-1) // 0 or less
 		m.stored[id] = true
+		if op%3 == 0 { // an entry that could expire, beside others that cannot
+			m.c.SetTTL(key, value, time.Hour)
+			m.newest[key] = id
+			break
+		}
+		m.c.SetTTL(key, value, time.Duration(op%2)-1) // 0 or less
 		delete(m.newest, key)
 		_, ok := m.c.Get(key)
 		require.False(m.t, ok)

@@ -2,13 +2,13 @@ package cache
 
 import "sync/atomic"
 
-// item is an entry as readers see it. Its key and value do not change: Set puts a
-// new item in the place of the old one, so a reader that has found an item can
-// read it without a lock for as long as it likes, and the garbage collector
-// frees it when the last reader lets go. That is all the reclamation that
-// lock-free reads need. Only a value of one word is stored in place (word.go).
-// What the policy writes about an entry is elsewhere, in its slot, so that an item
-// with a key and value of a word each takes 32 bytes.
+// item is an entry as readers see it. Its key does not change, nor does its value,
+// unless that is one machine word (word.go): Set puts a new item in the place of
+// the old one. So a reader that has found an item can read it without a lock for
+// as long as it likes, and the garbage collector frees it when the last reader
+// lets go, which is all the reclamation that lock-free reads need. What the policy
+// writes about an entry is elsewhere, in its slot, so that an item with a key and
+// value of a word each takes 32 bytes.
 type item[K comparable, V any] struct {
 	// Immutable once the item is in a table; so is the value, unless it is a word.
 	key   K

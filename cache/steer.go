@@ -105,14 +105,14 @@ func (s *shard[K, V]) admit(it *item[K, V], hash uint32, gone *departed[K, V]) {
 }
 
 // borderMoved reports whether the window is too long for another reason than the
-// one that has just come to it: without that one and its oldest it would be too
-// long still. Then the oldest goes to the main queue, one with each new key. A
-// duel would not bring the queues to their lengths: where no candidate wins any,
-// as in a loop, a window that was once long would stay so.
+// one that has just come to it: without that one and its oldest it would reach its
+// target still. Then the oldest goes to the main queue, one with each key that
+// comes to the window. A duel would not bring the queues to their lengths: where no
+// candidate wins any, as in a loop, a window that was once long would stay so.
 func (s *shard[K, V]) borderMoved(newest *item[K, V]) bool {
 	p := &s.policy
 	rest := p.slots.queues[window].weight - newest.weight()
-	if float64(rest) < p.target { // nearly always, and cheaper than to look at another item
+	if float64(rest) <= p.target { // nearly always, and cheaper than to look at another item
 		return false
 	}
 	return float64(rest-s.item(p.slots.back(window)).weight()) >= p.target

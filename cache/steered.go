@@ -29,7 +29,7 @@ import (
 //	       cache is full and the key was seen more often than the victim, it
 //	       takes the victim's place in main. Otherwise it enters the window, and
 //	       what the window holds in excess goes on to main while there is room, or
-//	       because the border has moved: then the oldest, with each new key.
+//	       because the border has moved: then the oldest, with each that enters.
 //	Evict  If the window is within its target: the victim. If not, its oldest
 //	       must prove itself in a duel of frequency with the victim; but if it
 //	       was hit and the window is wide (the gate), it moves on without a duel.
@@ -189,8 +189,8 @@ func (c *Steered[K, V]) setTarget(target float64) {
 func (c *Steered[K, V]) windowTooLong() bool { return float64(c.window.len) > c.target }
 
 // borderMoved reports whether the window is too long for another reason than the
-// key that has just come to it: without that and its oldest it would be too long
-// still. A duel would not bring the queues to their lengths: where no candidate
+// key that has just come to it: without that and its oldest it would reach its
+// target still. A duel would not bring the queues to their lengths: where no candidate
 // wins any, as in a loop, a window that was once long would stay so.
 func (c *Steered[K, V]) borderMoved() bool { return float64(c.window.len-2) >= c.target }
 

@@ -36,8 +36,8 @@ import (
 //
 // Why a table can be given up for a larger one: each item is first frozen, so that
 // a writer without the lock finds that it cannot replace what it has seen, and
-// takes the lock. Readers of the old table find there what was true when they
-// began, which is a time within their call.
+// takes the lock. Readers of the old table find there what was true until the new
+// one took over, which is a time within their call.
 type table[K comparable, V any] struct {
 	buckets []bucket[K, V]
 
@@ -108,7 +108,8 @@ func (t *table[K, V]) seek(key K, hash uint32) (*atomic.Pointer[item[K, V]], *it
 // replace puts the item in the place where another one of its key was seen
 // (seek), without the lock, if that is still there. It returns false if it is
 // not as simple as that. It is simple if neither has an extra: then nothing
-// changes but the value.
+// changes but the value. Only for values that are no words: those are guarded by
+// the state of the item, these by the pointer to it.
 func (it *item[K, V]) replace(pointer *atomic.Pointer[item[K, V]], seen *item[K, V]) bool {
 	if seen == nil || seen.slot == frozen || seen.extra != nil || it.extra != nil {
 		return false
@@ -163,28 +164,30 @@ func (t *table[K, V]) swap(pointer *atomic.Pointer[item[K, V]], other *item[K, V
 	return pointer.Swap(other)
 }
 
-// compareAndSwap does that if the item is still there, and has the value that was
-// seen.
+// compareAndSwap puts another item, or nil, in the place of one that was seen, if
+// that is still there and has the value that was seen. If not, the item may stay
+// closed: the next Set of its key makes a new one.
 func (t *table[K, V]) compareAndSwap(pointer *atomic.Pointer[item[K, V]], seen *item[K, V], value V, other *item[K, V]) bool {
 	if t.word != whole && seen.extra == nil {
 		if seen.close(); !same(seen.value, value) {
-			seen.reopen()
 			return false
 		}
 	}
 	return pointer.CompareAndSwap(seen, other)
 }
 
-// freeze leaves at a place an item that nobody can replace any more, and returns
-// one that stands for the entry elsewhere.
+// freeze leaves at a place an item that nobody can replace without the lock, and
+// returns one that stands for the entry elsewhere.
 func (t *table[K, V]) freeze(p place) *item[K, V] {
 	for {
 		it := t.pointer(p).Load()
-		if t.word != whole {
+		switch {
+		case it.extra != nil:
+			return it // that takes the lock anyway
+		case t.word != whole:
 			it.close()
 			return it.copy(it.slot)
-		}
-		if t.pointer(p).CompareAndSwap(it, it.copy(frozen)) {
+		case t.pointer(p).CompareAndSwap(it, it.copy(frozen)):
 			return it
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
@@ -46,7 +47,8 @@ func TestWordOf(t *testing.T) {
 
 // TestOverwrite plays what two goroutines can do to an item, step by step.
 // Planted and caught: an overwrite that does not look at busy, or at closed, one
-// that forgets the hits, a reopen that does nothing.
+// that forgets the hits or brings back those that were taken, a close that does not
+// wait.
 func TestOverwrite(t *testing.T) {
 	it := newItem(1, 10)
 	it.touch()
@@ -67,28 +69,55 @@ func TestOverwrite(t *testing.T) {
 	it.touch()
 	require.Equal(t, 1, it.hits(), "a reader may still count")
 	require.Equal(t, 12, it.value)
-	it.reopen()
-	old, ok = it.overwrite(number, 13)
-	require.True(t, ok)
-	require.Equal(t, 12, old)
 
-	it.state.Or(busy) // as another writer does
+	it = newItem(1, 10)
+	it.state.Store(busy) // as another writer does
 	_, ok = it.overwrite(number, 14)
 	require.False(t, ok, "busy")
+	it.touch()
 	it.takeHits()
-	require.EqualValues(t, busy, it.state.Load(), "the policy leaves the flags alone")
-	closed := make(chan bool)
+	require.EqualValues(t, busy, it.state.Load(), "readers and the policy leave the flags alone")
+	var given atomic.Bool
+	done := make(chan bool)
 	go func() {
 		it.close()
-		close(closed)
+		done <- given.Load()
 	}()
-	select {
-	case <-closed:
-		t.Fatal("closed while busy")
-	case <-time.After(time.Millisecond):
+	for range 1000 {
+		runtime.Gosched()
 	}
-	it.state.Store(0)
-	<-closed
+	given.Store(true)
+	it.state.And(^uint32(busy))
+	require.True(t, <-done, "close waits for the writer")
+	require.EqualValues(t, closed, it.state.Load())
+}
+
+// What can expire and what cannot may take each other's place, and a value that is
+// stored over one that can expire has no deadline left. Planted and caught: a store
+// in place over an item with an extra.
+func TestPlainOverExpiring(t *testing.T) {
+	ForEveryKind(t, plainOverExpiring[int], plainOverExpiring[*int], plainOverExpiring[Pair])
+}
+
+func plainOverExpiring[V any](t *testing.T, kind Kind[V]) {
+	synctest.Test(t, func(t *testing.T) {
+		c := made(t, Config[int, V]{MaxEntries: 10})
+		c.SetTTL(1, kind.Of(1), time.Minute)
+		c.Set(1, kind.Of(2))
+		c.Set(2, kind.Of(3))
+		c.SetTTL(2, kind.Of(4), time.Minute)
+		c.SetTTL(2, kind.Of(5), Forever)
+		c.Set(3, kind.Of(6))
+		c.SetTTL(3, kind.Of(7), time.Minute)
+		<-time.After(time.Hour)
+		for key, want := range map[int]int{1: 2, 2: 5} {
+			v, ok := c.Get(key)
+			require.True(t, ok)
+			require.Equal(t, want, kind.Number(v))
+		}
+		_, ok := c.Get(3)
+		require.False(t, ok)
+	})
 }
 
 // TestPointersAreSeenByTheCollector moves pointers from entry to entry while the
@@ -128,7 +157,8 @@ func TestPointersAreSeenByTheCollector(t *testing.T) {
 }
 
 // What a Set stores in place while Compute calculates is not lost: f is called
-// again. Planted and caught: an exchange that only looks at the item.
+// again. Planted and caught: an exchange that only looks at the item, with values
+// of a word.
 func TestComputeSeesASet(t *testing.T) {
 	ForEveryKind(t, computeSeesASet[int], computeSeesASet[*int], computeSeesASet[Pair])
 }
