@@ -1,0 +1,123 @@
+package sst
+
+// Iterator walks the entries of a table in order, in either direction. It begins
+// on none: First, Last, SeekGE or SeekLT must come first. It is not safe for
+// concurrent use.
+//
+//	for it.First(); it.Valid(); it.Next() { … it.Key() … }
+//	if err := it.Err(); err != nil { … }
+type Iterator struct {
+	table *Table
+	at    int // block of the cursor
+	c     cursor
+	err   error
+}
+
+// NewIterator returns an iterator over the table. It holds nothing that had to be
+// closed, but the table's file must stay open.
+func (t *Table) NewIterator() *Iterator { return &Iterator{table: t} }
+
+// Valid reports whether the iterator is on an entry.
+func (it *Iterator) Valid() bool { return it.c.valid() }
+
+// Err returns the error that has ended the walk, if one has.
+func (it *Iterator) Err() error { return it.err }
+
+// Key of the entry, until the iterator moves.
+func (it *Iterator) Key() []byte { return it.c.key }
+
+// Trailer of the entry.
+func (it *Iterator) Trailer() Trailer { return it.c.trailer }
+
+// Value of the entry. It must not be changed, and keeps its block in memory.
+func (it *Iterator) Value() []byte { return it.c.value }
+
+// First goes to the first entry.
+func (it *Iterator) First() {
+	if it.open(0) {
+		it.c.first()
+	}
+	it.check()
+}
+
+// Last goes to the last entry.
+func (it *Iterator) Last() {
+	if it.open(len(it.table.index.blocks) - 1) {
+		it.c.last()
+	}
+	it.check()
+}
+
+// SeekGE goes to the first entry that is not before (key, trailer). The versions
+// of a key may fill blocks, so that one block may not be enough.
+func (it *Iterator) SeekGE(key []byte, trailer Trailer) {
+	for i := it.table.index.search(key); it.open(i); i++ {
+		it.c.seek(key, trailer)
+		if it.check(); it.err != nil || it.Valid() {
+			return
+		}
+	}
+}
+
+// SeekLT goes to the last entry that is before (key, trailer).
+func (it *Iterator) SeekLT(key []byte, trailer Trailer) {
+	it.SeekGE(key, trailer)
+	switch {
+	case it.err != nil:
+	case it.Valid():
+		it.Prev()
+	default: // all are before it
+		it.Last()
+	}
+}
+
+// Next goes to the entry behind. The iterator must be on one.
+func (it *Iterator) Next() {
+	it.c.forward()
+	it.skip()
+}
+
+// Prev goes to the entry before. The iterator must be on one.
+func (it *Iterator) Prev() {
+	it.c.back()
+	it.check()
+	if it.err == nil && !it.c.valid() && it.at > 0 && it.open(it.at-1) {
+		it.c.last()
+		it.check()
+	}
+}
+
+// skip goes on to the next block at the end of one.
+func (it *Iterator) skip() {
+	for it.check(); it.err == nil && it.c.block != nil && !it.c.valid(); it.check() {
+		if !it.open(it.at + 1) {
+			return
+		}
+		it.c.first()
+	}
+}
+
+// open loads a block, with the cursor on no entry of it, and reports whether there
+// is one.
+func (it *Iterator) open(i int) bool {
+	it.c.block, it.err = nil, nil
+	if i < 0 || i >= len(it.table.index.blocks) {
+		return false
+	}
+	b, err := it.table.block(i)
+	if err != nil {
+		it.err = err
+		return false
+	}
+	it.at = i
+	it.c.load(b)
+	return true
+}
+
+// check takes over an error of the cursor.
+func (it *Iterator) check() {
+	if it.c.err != nil && it.err == nil {
+		it.err = it.table.blockError(it.at, it.c.err)
+		it.c.block = nil
+	}
+}

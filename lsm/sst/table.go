@@ -1,0 +1,226 @@
+package sst
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/plinth-go/plinth/vfs"
+)
+
+// Errors of a table. They are wrapped with what and where.
+var (
+	// ErrCorrupt: the file does not hold what was written to it.
+	ErrCorrupt = errors.New("sst: corrupt")
+
+	// ErrVersion: the table is of a format that this package does not know.
+	ErrVersion = errors.New("sst: unknown version of the format")
+)
+
+// BlockID names a block: the table's number above, the block's below.
+type BlockID uint64
+
+func blockID(number uint64, i int) BlockID { return BlockID(number<<32 | uint64(uint32(i))) }
+
+// Cache keeps blocks in memory; *cache.Cache[BlockID, *Block] is one. Tables that
+// share a cache have different numbers, below 1<<32. An implementation is safe for
+// concurrent use.
+type Cache interface {
+	Get(id BlockID) (*Block, bool)
+	Set(id BlockID, block *Block)
+}
+
+// Options say how a table is read. They are a plain value, a copy: safe for
+// concurrent use as long as nobody changes it.
+type Options struct {
+	// Number is the one that the table was written with.
+	Number uint64
+
+	// Cache keeps blocks between reads; nil for none.
+	Cache Cache
+}
+
+// Table is a sorted table in a file, which never changes: safe for concurrent use.
+// Its index and filter stay in memory.
+type Table struct {
+	// Immutable after Open.
+	file    vfs.File
+	options Options
+	size    int64
+	index   index
+	filter  filter
+	props   Properties
+}
+
+// Open reads what a table says about itself. The caller closes the file, after
+// the last use of the table.
+func Open(file vfs.File, o Options) (*Table, error) {
+	t := &Table{file: file, options: o}
+	if err := t.open(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Table) open() (err error) {
+	if t.size, err = t.file.Size(); err != nil {
+		return err
+	}
+	f, err := t.readFooter()
+	if err != nil {
+		return t.corrupt("footer", t.size-footerSize, err)
+	}
+	if err := t.readFilter(handle{f.filter, f.index - f.filter}); err != nil {
+		return t.corrupt("filter", f.filter, err)
+	}
+	if err := t.readIndex(handle{f.index, f.properties - f.index}, f.filter); err != nil {
+		return t.corrupt("index", f.index, err)
+	}
+	raw, err := t.read(handle{f.properties, f.footer - f.properties})
+	if err == nil {
+		t.props, err = ParseProperties(raw)
+	}
+	if err == nil && (t.props.Entries == 0) != (len(t.index.blocks) == 0) {
+		err = errBadProperties
+	}
+	return t.corrupt("properties", f.properties, err)
+}
+
+// corrupt says where an error comes from. What the file system reports is not
+// damage of the table.
+func (t *Table) corrupt(what string, offset int64, err error) error {
+	var io ioError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &io):
+		return io.error
+	case errors.Is(err, ErrVersion):
+		return fmt.Errorf("table %d: %w", t.options.Number, err)
+	}
+	return fmt.Errorf("%w: table %d, %s at offset %d: %w", ErrCorrupt, t.options.Number, what, offset, err)
+}
+
+// ioError is an error of the file system.
+type ioError struct{ error }
+
+func (t *Table) readFooter() (footer, error) {
+	if t.size < footerSize {
+		return footer{}, errNoTable
+	}
+	b := make([]byte, footerSize)
+	if _, err := t.file.ReadAt(b, t.size-footerSize); err != nil {
+		return footer{}, ioError{err}
+	}
+	f, err := parseFooter(b, t.size)
+	if err == nil && f.number != t.options.Number {
+		err = fmt.Errorf("%w: %d", errForeign, f.number)
+	}
+	return f, err
+}
+
+func (t *Table) readFilter(h handle) error {
+	if h.length == 0 {
+		return nil
+	}
+	raw, err := t.read(h)
+	if err != nil {
+		return err
+	}
+	t.filter, err = parseFilter(raw)
+	return err
+}
+
+// readIndex also checks that the blocks fill the file up to end.
+func (t *Table) readIndex(h handle, end int64) error {
+	if h.length == 0 && end == 0 {
+		return nil // no entries
+	}
+	raw, err := t.read(h)
+	if err != nil {
+		return err
+	}
+	if t.index, err = parseIndex(raw); err != nil {
+		return err
+	}
+	if n := len(t.index.blocks); t.index.blocks[n-1].end() != end {
+		return errBadIndex
+	}
+	return nil
+}
+
+// read returns what is in a frame.
+func (t *Table) read(h handle) ([]byte, error) {
+	if h.length < frameTrailer {
+		return nil, errShortFrame
+	}
+	b := make([]byte, h.length)
+	if _, err := t.file.ReadAt(b, h.offset); err != nil {
+		return nil, ioError{err}
+	}
+	return openFrame(b, t.options.Number, h.offset)
+}
+
+// block returns a block, from the cache if it is there.
+func (t *Table) block(i int) (*Block, error) {
+	id := blockID(t.options.Number, i)
+	if t.options.Cache != nil {
+		if b, ok := t.options.Cache.Get(id); ok {
+			return b, nil
+		}
+	}
+	b, err := t.readBlock(i)
+	if err == nil && t.options.Cache != nil {
+		t.options.Cache.Set(id, b)
+	}
+	return b, err
+}
+
+func (t *Table) readBlock(i int) (*Block, error) {
+	h := t.index.blocks[i]
+	raw, err := t.read(h)
+	if err != nil {
+		return nil, t.blockError(i, err)
+	}
+	b, err := parseBlock(raw)
+	return b, t.blockError(i, err)
+}
+
+func (t *Table) blockError(i int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return t.corrupt(fmt.Sprintf("block %d", i), t.index.blocks[i].offset, err)
+}
+
+// Properties returns what the table knows about its entries. The keys in it must
+// not be changed.
+func (t *Table) Properties() Properties { return t.props }
+
+// Size returns the bytes of the file.
+func (t *Table) Size() int64 { return t.size }
+
+// MayContain reports whether the table may have an entry of the key with this
+// hash (HashKey), without reading anything: no is certain.
+func (t *Table) MayContain(hash uint64) bool { return t.filter.mayContain(hash) }
+
+// Get returns the newest entry of a key that is not newer than the sequence
+// number; ok is false if there is none. It does not ask the filter. The value
+// lies in a block: it must not be changed, and keeps the block in memory.
+func (t *Table) Get(key []byte, seq uint64) (value []byte, trailer Trailer, ok bool, err error) {
+	latest := Latest(seq)
+	for i := t.index.search(key); i < len(t.index.blocks); i++ {
+		b, err := t.block(i)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		e, found, more, err := b.find(key, latest)
+		if err != nil || found {
+			return e.value, e.trailer, found, t.blockError(i, err)
+		}
+		if !more || !bytes.Equal(t.index.separator(i), key) {
+			break // only a block that ends with the key leaves it to the next one
+		}
+	}
+	return nil, 0, false, nil
+}
