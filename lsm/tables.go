@@ -1,0 +1,204 @@
+package lsm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/plinth-go/plinth/lsm/sst"
+	"github.com/plinth-go/plinth/vfs"
+)
+
+// How entries become tables. Flush and compaction are the same work: a merge of
+// sorted entries, without those that nobody can see, cut into tables.
+//
+// Of the entries of one key, from the newest to the oldest, an entry goes if
+//
+//	the one before it hides it from everybody    no snapshot is between the two, and
+//	                                             readers see the newer one already
+//	it deletes, all readers see that, and        nothing is left for it to hide
+//	nothing older can be below the output
+//
+// Readers who come later see more, not less: their sequence number is at least what
+// was visible when the merge began, and that counts as one more snapshot here.
+type merger struct {
+	source    iterator
+	snapshots []uint64                // in order; the last one is what was visible at the beginning
+	below     func(key []byte) bool   // whether older entries of a key can be below the output
+	output    func() (*output, error) // begins a table
+	size      int64                   // of a table, at which another one begins; 0 for one table
+}
+
+// run writes the tables.
+func (m *merger) run() (tables []*table, err error) {
+	var out *output
+	var key []byte // of the entry before
+	var newer uint64
+	first := true
+	for m.source.First(); m.source.Valid() && err == nil; m.source.Next() {
+		same := !first && bytes.Equal(key, m.source.Key())
+		t := m.source.Trailer()
+		hidden := same && m.hides(newer, t.Seq())
+		first, newer = false, t.Seq()
+		if !same {
+			key = append(key[:0], m.source.Key()...)
+		}
+		if hidden || t.Kind() == sst.Delete && t.Seq() <= m.snapshots[0] && !m.below(key) {
+			continue
+		}
+		if out != nil && m.size > 0 && !same && out.writer.Size() >= m.size {
+			if tables, err = out.finish(tables); err != nil {
+				break
+			}
+			out = nil
+		}
+		if out == nil {
+			if out, err = m.output(); err != nil {
+				break
+			}
+		}
+		err = out.writer.Add(m.source.Key(), t, m.source.Value())
+	}
+	if err = errors.Join(err, m.source.Err()); err == nil && out != nil {
+		tables, err = out.finish(tables)
+		out = nil
+	}
+	if out != nil {
+		err = errors.Join(err, out.file.Close())
+	}
+	return tables, err
+}
+
+// hides reports whether an entry hides an older one of its key from everybody.
+func (m *merger) hides(newer, older uint64) bool {
+	visible := m.snapshots[len(m.snapshots)-1]
+	i, _ := slices.BinarySearch(m.snapshots, older) // the first snapshot that sees the older one
+	return newer <= visible && (i == len(m.snapshots) || m.snapshots[i] >= newer)
+}
+
+// output is a table that is being written.
+type output struct {
+	db     *DB
+	number uint64
+	file   vfs.File
+	writer *sst.Writer
+}
+
+// newOutput begins a table.
+func (d *DB) newOutput(c vfs.Category) (*output, error) {
+	d.mu.Lock()
+	number := d.nextTable
+	d.nextTable++
+	d.mu.Unlock()
+	file, err := d.options.FS.Open(d.path(number), vfs.Create, c)
+	if err != nil {
+		return nil, err
+	}
+	return &output{d, number, file, sst.NewWriter(file, sst.WriterOptions{
+		Number:          number,
+		BlockSize:       d.options.BlockSize,
+		Compression:     d.options.Compression,
+		BloomBitsPerKey: d.options.BloomBitsPerKey,
+	})}, nil
+}
+
+// finish completes the table and opens it.
+func (o *output) finish(tables []*table) ([]*table, error) {
+	_, err := o.writer.Finish()
+	if err = errors.Join(err, o.file.Close()); err != nil {
+		return tables, err
+	}
+	t, err := o.db.openTable(o.number)
+	if err != nil {
+		return tables, err
+	}
+	return append(tables, t), nil
+}
+
+// openTable opens a table that is complete.
+func (d *DB) openTable(number uint64) (*table, error) {
+	file, err := d.options.FS.Open(d.path(number), vfs.ReadOnly, categoryRead)
+	if err != nil {
+		return nil, err
+	}
+	o := sst.Options{Number: number}
+	if d.blocks != nil {
+		o.Cache = d.blocks
+	}
+	reader, err := sst.Open(file, o)
+	if err != nil {
+		return nil, errors.Join(d.damage(number, err), file.Close())
+	}
+	props := reader.Properties()
+	return &table{
+		number:   number,
+		size:     reader.Size(),
+		props:    props,
+		smallest: props.Smallest,
+		largest:  props.Largest,
+		reader:   reader,
+		file:     file,
+	}, nil
+}
+
+// damage says which file is not what it should be.
+func (d *DB) damage(number uint64, err error) error {
+	if errors.Is(err, sst.ErrCorrupt) || errors.Is(err, sst.ErrVersion) {
+		return fmt.Errorf("%w: %s: %w", ErrCorrupt, d.path(number), err)
+	}
+	return err
+}
+
+// install makes an edit durable and the version that it leads to the present one.
+// More is a further change of the state, made at the same moment. The files that are
+// not needed any more are removed; whoever still reads them has them open.
+func (d *DB) install(e *edit, more func(*state)) error {
+	if len(e.come) > 0 {
+		if err := d.options.FS.SyncDir(d.dir); err != nil {
+			return err
+		}
+	}
+	d.installing.Lock()
+	defer d.installing.Unlock()
+	d.mu.Lock()
+	e.nextTable, e.lastSeq, e.logIndex = d.nextTable, max(e.lastSeq, d.tabledSeq), max(e.logIndex, d.covered)
+	d.mu.Unlock()
+	next, err := d.state.Load().version.apply(e)
+	if err != nil {
+		return err
+	}
+	if _, err := d.manifest.Append(e.encode()); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	s := *d.state.Load()
+	s.version = next
+	if more != nil {
+		more(&s)
+	}
+	d.tabledSeq, d.covered = e.lastSeq, e.logIndex
+	d.debt = d.options.Policy.Debt(d.layoutOf(next))
+	d.state.Store(&s)
+	d.wake.Broadcast()
+	d.mu.Unlock()
+	for _, p := range e.gone {
+		if slices.ContainsFunc(e.come, func(q placed) bool { return q.table.number == p.table.number }) {
+			continue // it has only moved
+		}
+		if err := d.options.FS.Remove(d.path(p.table.number)); err != nil {
+			d.options.Logger.Warn("lsm cannot remove a table; the next Open will", "error", err)
+		}
+	}
+	return nil
+}
+
+// seen returns the sequence numbers at which somebody may read, in order: the
+// snapshots and what is visible now.
+func (d *DB) seen() []uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := append(slices.Clone(d.snapshots), d.visible.Load())
+	slices.Sort(all)
+	return slices.Compact(all)
+}
