@@ -34,6 +34,8 @@ type Batch struct {
 	data  []byte // with its header, or nothing
 	count uint32
 	err   error // of a change that cannot be, reported by Apply
+
+	userBytes uint64 // of keys and values
 }
 
 // Errors of changes that no store takes.
@@ -87,6 +89,7 @@ func (b *Batch) add(kind sst.Kind, key, value []byte) {
 		b.data = append(b.data, value...)
 	}
 	b.count++
+	b.userBytes += uint64(len(key) + len(value))
 }
 
 func checkEntry(key, value []byte) error {

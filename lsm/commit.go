@@ -49,6 +49,8 @@ func (d *DB) submit(b *Batch) (last uint64, ticket *wal.Ticket, err error) {
 	mem := d.state.Load().mem
 	mem.apply(r)
 	d.lastSeq += uint64(b.count)
+	d.counters.log.Add(uint64(len(b.data)))
+	d.counters.user.Add(b.userBytes)
 	return d.lastSeq, ticket, nil
 }
 
@@ -89,6 +91,9 @@ func (d *DB) makeRoom(size int64) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.debt > 1 || len(d.state.Load().full) >= maxFull {
+		defer d.stalled(time.Now())
+	}
 	if err := d.slowDown(); err != nil {
 		return err
 	}
@@ -98,6 +103,8 @@ func (d *DB) makeRoom(size int64) error {
 	}
 	return d.rotate(size)
 }
+
+func (d *DB) stalled(since time.Time) { d.counters.stalled.Add(int64(time.Since(since))) }
 
 // slowDown makes the writer wait where compaction is behind: the further, the
 // longer, so that nobody has to stop.

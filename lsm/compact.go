@@ -38,7 +38,7 @@ func (d *DB) compactions() {
 			return
 		}
 		if err := d.compactOne(); err != nil {
-			_ = d.fail(err)
+			_ = d.fail(d.damage(err))
 		}
 	}
 }
@@ -124,6 +124,7 @@ func (d *DB) compact(level, to int, inputs []*table) error {
 	}
 	if len(inputs) == 1 && len(below) == 0 && to != level && inputs[0].props.Deletes == 0 {
 		e.come = append(e.come, placed{to, inputs[0]})
+		d.counters.moves.Add(1)
 		return d.install(e, nil)
 	}
 	tables, err := d.mergeTables(v, level, to, inputs, below)
@@ -136,6 +137,9 @@ func (d *DB) compact(level, to int, inputs []*table) error {
 	if err := d.install(e, nil); err != nil {
 		return err
 	}
+	d.counters.compactions.Add(1)
+	d.counters.read.Add(uint64(size(inputs) + size(below)))
+	d.counters.compacted.Add(uint64(size(tables)))
 	d.options.Logger.Info("lsm compacted", "from", level, "to", to, "read", size(inputs)+size(below), "written", size(tables))
 	return nil
 }

@@ -96,6 +96,8 @@ type DB struct {
 	manifest *wal.Log
 	blocks   *cache.Cache[sst.BlockID, *sst.Block] // nil for none
 
+	counters counters
+
 	state   atomic.Pointer[state] // what readers use; stored under mu
 	visible atomic.Uint64         // the newest sequence number that readers see
 

@@ -45,6 +45,8 @@ func (d *DB) flush(m *fullMemtable) error {
 	if err != nil {
 		return err
 	}
+	d.counters.flushes.Add(1)
+	d.counters.flushed.Add(uint64(size(tables)))
 	d.options.Logger.Info("lsm flushed", "entries", m.count.Load(), "bytes", m.bytes.Load())
 	return d.log.TruncateFront(m.logIndex)
 }

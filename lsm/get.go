@@ -44,7 +44,7 @@ func (d *DB) get(s *state, key []byte, seq uint64) ([]byte, error) {
 			}
 			value, trailer, ok, err := t.reader.Get(key, seq)
 			if err != nil {
-				return nil, d.damage(t.number, err)
+				return nil, d.damage(err)
 			}
 			if ok {
 				return answer(value, trailer)
@@ -84,7 +84,9 @@ func (s *Snapshot) Get(key []byte) ([]byte, error) {
 }
 
 // NewIterator returns an iterator over the entries that there were.
-func (s *Snapshot) NewIterator(o IterOptions) *Iterator { return s.db.iterator(o, s.seq) }
+func (s *Snapshot) NewIterator(o IterOptions) *Iterator {
+	return s.db.iterator(o, s.db.state.Load(), s.seq)
+}
 
 // Scan yields the entries that there were from lo on and before hi, in order; nil
 // stands for the end of the keys. Keys and values are the caller's.

@@ -46,14 +46,13 @@ type Iterator struct {
 
 // NewIterator returns an iterator over the store as it is now. It holds on to that
 // until Close, but to no lock and no file.
-func (d *DB) NewIterator(o IterOptions) *Iterator { return d.iterator(o, 0) }
+func (d *DB) NewIterator(o IterOptions) *Iterator {
+	s := d.state.Load() // before what may be seen of it
+	return d.iterator(o, s, d.visible.Load())
+}
 
-// iterator sees what a snapshot does; 0 stands for what is visible now.
-func (d *DB) iterator(o IterOptions, seq uint64) *Iterator {
-	s := d.state.Load()
-	if seq == 0 {
-		seq = d.visible.Load()
-	}
+// iterator sees of a state what was there at a sequence number.
+func (d *DB) iterator(o IterOptions, s *state, seq uint64) *Iterator {
 	sources := []iterator{&memIterator{m: s.mem}}
 	for _, m := range s.full {
 		sources = append(sources, &memIterator{m: m.memtable})
@@ -224,6 +223,6 @@ func (it *Iterator) behind() {
 func (it *Iterator) stop() {
 	it.valid, it.value = false, nil
 	if err := it.merge.Err(); err != nil {
-		it.err = err
+		it.err = it.db.damage(err)
 	}
 }

@@ -128,7 +128,7 @@ func (d *DB) openTable(number uint64) (*table, error) {
 	}
 	reader, err := sst.Open(file, o)
 	if err != nil {
-		return nil, errors.Join(d.damage(number, err), file.Close())
+		return nil, errors.Join(d.damage(err), file.Close())
 	}
 	props := reader.Properties()
 	return &table{
@@ -142,10 +142,10 @@ func (d *DB) openTable(number uint64) (*table, error) {
 	}, nil
 }
 
-// damage says which file is not what it should be.
-func (d *DB) damage(number uint64, err error) error {
+// damage says of a table's damage that it is the store's.
+func (d *DB) damage(err error) error {
 	if errors.Is(err, sst.ErrCorrupt) || errors.Is(err, sst.ErrVersion) {
-		return fmt.Errorf("%w: %s: %w", ErrCorrupt, d.path(number), err)
+		return fmt.Errorf("%w: %s: %w", ErrCorrupt, d.dir, err)
 	}
 	return err
 }

@@ -1,0 +1,96 @@
+package lsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/vfs"
+	"github.com/plinth-go/plinth/wal"
+)
+
+// filesOf lists the files below a directory.
+func filesOf(t *testing.T, fsys vfs.FS, dir string) map[string]int64 {
+	files := map[string]int64{}
+	entries, err := fsys.List(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name)
+		if e.Dir {
+			for n, size := range filesOf(t, fsys, name) {
+				files[n] = size
+			}
+		} else {
+			files[name] = e.Size
+		}
+	}
+	return files
+}
+
+// TestEveryByteFlipped damages each byte of a closed store, one after the other: it
+// opens and answers as before, or says ErrCorrupt, at the latest when the damaged
+// part is read. Planted and caught: tables that are opened without comparing them
+// with the manifest, a scan that ends at an error without saying so.
+func TestEveryByteFlipped(t *testing.T) {
+	stride := int64(5)
+	if os.Getenv("PLINTH_LONG") != "" {
+		stride = 1
+	}
+	base := vfs.NewMem()
+	o := Options{FS: base, Durability: wal.Synced, MemTableSize: 1 << 10, TableSize: 1 << 10, BlockSize: 200, segmentSize: 8 << 10}
+	db := opened(t, o)
+	for i := range 60 {
+		require.NoError(t, db.Put(fmt.Appendf(nil, "k%02d", i*7%40), fmt.Appendf(nil, "value %d", i)))
+		if i == 30 {
+			require.NoError(t, db.Compact(context.Background(), nil, nil))
+		}
+	}
+	want, err := contentOf(db)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+
+	damaged, harmless := 0, 0
+	for name, size := range filesOf(t, base, "db") {
+		for at := int64(0); at < size; at += stride {
+			o.FS = base.Clone()
+			flip(t, o.FS, name, at)
+			got, err := reopenedContent(o)
+			switch {
+			case err == nil:
+				require.Equal(t, want, got, "%s at %d", name, at)
+				harmless++
+			default:
+				require.True(t, errors.Is(err, ErrCorrupt), "%s at %d: %v", name, at, err)
+				damaged++
+			}
+		}
+	}
+	t.Logf("%d flips reported, %d harmless", damaged, harmless)
+	require.Greater(t, damaged, harmless/20)
+}
+
+func flip(t *testing.T, fsys vfs.FS, name string, at int64) {
+	f, err := fsys.Open(name, vfs.ReadWrite, "test")
+	require.NoError(t, err)
+	b := make([]byte, 1)
+	_, err = f.ReadAt(b, at)
+	require.NoError(t, err)
+	b[0] ^= 1 << (at % 8)
+	_, err = f.WriteAt(b, at)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+func reopenedContent(o Options) (string, error) {
+	db, err := Open("db", o)
+	if err != nil {
+		return "", err
+	}
+	content, err := contentOf(db)
+	return content, errors.Join(err, db.Close())
+}
