@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 )
 
 // The index says in which block a key is: for each block a separator, a key that
@@ -77,7 +78,7 @@ func parseIndex(raw []byte) (index, error) {
 		if n := len(x.blocks); n > 0 && bytes.Compare(x.separator(n-1), c.key) > 0 {
 			return index{}, errBadIndex
 		}
-		if len(x.keys)+len(c.key) > 1<<32-1 {
+		if uint64(len(x.keys)+len(c.key)) > math.MaxUint32 {
 			return index{}, errLongIndex
 		}
 		x.blocks = append(x.blocks, h)
