@@ -39,7 +39,7 @@ func (d *DB) ApplyWith(b *Batch, durability wal.Durability) error {
 func (d *DB) submit(b *Batch) (last uint64, ticket *wal.Ticket, err error) {
 	d.commit.Lock()
 	defer d.commit.Unlock()
-	if err := d.makeRoom(int64(len(b.data))); err != nil {
+	if err := d.makeRoom(memorySize(b.data, b.count)); err != nil {
 		return 0, nil, err
 	}
 	b.seal(d.lastSeq + 1)
@@ -83,7 +83,7 @@ func (d *DB) publish(seq uint64) {
 // being filled.
 const maxFull = 2
 
-// makeRoom waits until a batch of this size may be added, and begins another
+// makeRoom waits until a batch of this memorySize may be added, and begins another
 // memtable if it does not fit. The caller holds commit.
 func (d *DB) makeRoom(size int64) error {
 	if d.closed {
@@ -98,7 +98,7 @@ func (d *DB) makeRoom(size int64) error {
 		return err
 	}
 	mem := d.state.Load().mem
-	if mem.count.Load() == 0 || mem.bytes.Load()+size <= d.options.MemTableSize {
+	if mem.bytes.Load()+size <= d.options.MemTableSize {
 		return d.err
 	}
 	return d.rotate(size)
@@ -126,7 +126,7 @@ func (d *DB) slowDown() error {
 }
 
 // rotate puts an empty memtable in the place of the present one, which takes a
-// batch of this size at least. The caller holds commit and mu.
+// batch of this memorySize at least. The caller holds commit and mu.
 func (d *DB) rotate(size int64) error {
 	for d.err == nil && len(d.state.Load().full) >= maxFull {
 		d.wake.Wait()
@@ -135,7 +135,9 @@ func (d *DB) rotate(size int64) error {
 		return d.err
 	}
 	s := *d.state.Load()
-	s.full = append([]*fullMemtable{{s.mem, d.lastSeq, d.logIndex}}, s.full...)
+	if s.mem.count.Load() > 0 { // an empty one is only too small
+		s.full = append([]*fullMemtable{{s.mem, d.lastSeq, d.logIndex}}, s.full...)
+	}
 	s.mem = newMemtable(max(size, d.options.MemTableSize), d.lastSeq)
 	d.state.Store(&s)
 	d.wake.Broadcast()

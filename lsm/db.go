@@ -41,7 +41,7 @@ const (
 type Options struct {
 	FS             vfs.FS         // where the store lies; nil is the operating system
 	Durability     wal.Durability // of Put, Delete and Apply; wal.Synced
-	MemTableSize   int64          // bytes of entries in memory before they become a table; 16 MiB
+	MemTableSize   int64          // bytes of entries in memory before they become a table, up to 512 MiB; 16 MiB
 	TableSize      int64          // bytes of a table that a compaction writes; 8 MiB
 	BlockSize      int            // bytes of a block in a table; 4 KiB
 	BlockCacheSize int64          // bytes of blocks in memory; 32 MiB, negative for none
@@ -55,6 +55,10 @@ type Options struct {
 
 	segmentSize int64 // of the log; tests have small ones
 }
+
+// maxMemTableSize keeps the places in a memtable within 32 bits, also if Open finds
+// several of them in the log.
+const maxMemTableSize = 512 << 20
 
 func (o Options) withDefaults() Options {
 	if o.FS == nil {

@@ -61,10 +61,14 @@ const (
 	head      = 1 // place of the node before all others
 )
 
-// newMemtable returns an empty one that can take at least so many bytes of entries.
+// memorySize is at least what a batch takes in a memtable: most of the bytes of
+// small entries are their nodes, of 33 bytes in the mean.
+func memorySize(batch []byte, changes uint32) int64 { return int64(len(batch)) + 40*int64(changes) }
+
+// newMemtable returns an empty one that can take batches of this memorySize.
 func newMemtable(size int64, seed uint64) *memtable {
-	// An entry takes at least 32 bytes of nodes, and at most half of a piece is lost
-	// to one that does not fit; a larger one has pieces of its own.
+	// Less than half of the pieces is lost to entries that do not fit where the one
+	// before ends; one that is larger than a piece has a larger piece.
 	pieces := 8 + 4*size>>dataBits
 	m := &memtable{
 		nodes:    make([][]uint32, pieces),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/lsm/sst"
+	"github.com/plinth-go/plinth/vfs"
 )
 
 // row is an entry of a model, which is a sorted slice of them.
@@ -119,6 +120,27 @@ func TestMemtableLargeEntries(t *testing.T) {
 		require.True(t, ok)
 		require.Equal(t, bytes.Repeat([]byte{byte(i)}, size), value)
 	}
+}
+
+// Entries that are nearly nothing but nodes, in one batch and after a restart. That
+// was sized by the bytes of the batch once, and ran out of pieces.
+func TestMemtableSmallEntries(t *testing.T) {
+	o := tiny(vfs.NewMem())
+	o.segmentSize = 8 << 20
+	db := opened(t, o)
+	var b Batch
+	for i := range 1_000_000 {
+		b.Delete([]byte{byte(i)})
+	}
+	require.NoError(t, db.Apply(&b))
+	require.NoError(t, db.Close())
+	db = opened(t, o)
+	require.NoError(t, db.Put([]byte("x"), nil))
+	require.NoError(t, db.Close())
+
+	o.MemTableSize = maxMemTableSize + 1
+	_, err := Open("db", o)
+	require.ErrorContains(t, err, "MemTableSize")
 }
 
 // TestMemtableReaders lets readers walk and search while a writer adds: the list is

@@ -27,7 +27,10 @@ import (
 // Open opens the store in dir, or makes one there.
 func Open(dir string, o Options) (db *DB, err error) {
 	o = o.withDefaults()
-	d := &DB{dir: dir, options: o, nextTable: 1, covered: 0}
+	if o.MemTableSize > maxMemTableSize {
+		return nil, fmt.Errorf("lsm: options: MemTableSize %d, at most %d", o.MemTableSize, maxMemTableSize)
+	}
+	d := &DB{dir: dir, options: o, nextTable: 1}
 	d.wake.L = &d.mu
 	if err := o.FS.MkdirAll(dir); err != nil {
 		return nil, err
@@ -214,7 +217,7 @@ func (d *DB) replayLog() (*memtable, error) {
 			return nil, fmt.Errorf("%w: log of %s, record %d: %w", ErrCorrupt, d.dir, r.Index, err)
 		}
 		records = append(records, record)
-		total += int64(len(r.Data))
+		total += memorySize(r.Data, record.count)
 		d.lastSeq += uint64(record.count)
 	}
 	d.logIndex = d.log.LastIndex() + 1
