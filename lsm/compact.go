@@ -7,10 +7,8 @@ import (
 	"slices"
 )
 
-// layout is what the policy sees of the present version.
-func (d *DB) layout() Layout { return d.layoutOf(d.state.Load().version) }
-
-func (d *DB) layoutOf(v *version) Layout {
+// layout is what the policy sees of a version.
+func (d *DB) layout(v *version) Layout {
 	l := Layout{MemTableSize: d.options.MemTableSize, TableSize: d.options.TableSize}
 	for _, tables := range v.levels {
 		infos := make([]TableInfo, len(tables))
@@ -27,17 +25,29 @@ func (d *DB) layoutOf(v *version) Layout {
 func (d *DB) compactions() {
 	defer d.background.Done()
 	for {
+		v := d.state.Load().version
+		task, ok := d.options.Policy.Pick(d.layout(v)) // it may be the user's: under no lock
 		d.mu.Lock()
-		for d.err == nil && !d.closing && !d.due() {
+		for !ok && d.err == nil && !d.closing && len(d.manual) == 0 && d.state.Load().version == v {
 			d.wake.Wait()
 		}
 		stop := d.err != nil || d.closing
+		var waiting *request
+		if len(d.manual) > 0 {
+			waiting = d.manual[0]
+		}
 		d.mu.Unlock()
-		if stop {
+		var err error
+		switch {
+		case stop:
 			d.refuse()
 			return
+		case waiting != nil:
+			err = d.compactRange(waiting)
+		case ok:
+			err = d.compact(task.Level, task.Output, d.chosen(task))
 		}
-		if err := d.compactOne(); err != nil {
+		if err != nil {
 			_ = d.fail(d.damage(err))
 		}
 	}
@@ -51,32 +61,6 @@ func (d *DB) refuse() {
 		r.done <- cmp.Or(d.err, ErrClosed)
 	}
 	d.manual = nil
-}
-
-// due reports whether there is something to compact.
-func (d *DB) due() bool {
-	_, ok := d.options.Policy.Pick(d.layout())
-	return ok || len(d.manual) > 0
-}
-
-// compactOne carries out a compaction that somebody waits for, or one that the policy
-// picks.
-func (d *DB) compactOne() error {
-	d.mu.Lock()
-	var request *request
-	if len(d.manual) > 0 {
-		request = d.manual[0]
-	}
-	d.mu.Unlock()
-	if request != nil {
-		return d.compactRange(request)
-	}
-	task, ok := d.options.Policy.Pick(d.layout())
-	if !ok {
-		return nil
-	}
-	inputs := d.chosen(task)
-	return d.compact(task.Level, task.Output, inputs)
 }
 
 // chosen returns the tables of a task.
@@ -104,7 +88,7 @@ func span(tables []*table) (smallest, largest []byte) {
 }
 
 // compact merges tables of a level, and those of the output level that overlap with
-// them, into the output level. A table with nothing to merge with only moves.
+// them, into the output level. Tables with nothing to merge with only move.
 func (d *DB) compact(level, to int, inputs []*table) error {
 	if len(inputs) == 0 {
 		return nil
@@ -122,9 +106,11 @@ func (d *DB) compact(level, to int, inputs []*table) error {
 	for _, t := range below {
 		e.gone = append(e.gone, placed{to, t})
 	}
-	if len(inputs) == 1 && len(below) == 0 && to != level && inputs[0].props.Deletes == 0 {
-		e.come = append(e.come, placed{to, inputs[0]})
-		d.counters.moves.Add(1)
+	if movable(level, to, inputs, below) {
+		for _, t := range inputs {
+			e.come = append(e.come, placed{to, t})
+		}
+		d.counters.moves.Add(uint64(len(inputs)))
 		return d.install(e, nil)
 	}
 	tables, err := d.mergeTables(v, level, to, inputs, below)
@@ -142,6 +128,14 @@ func (d *DB) compact(level, to int, inputs []*table) error {
 	d.counters.compacted.Add(uint64(size(tables)))
 	d.options.Logger.Info("lsm compacted", "from", level, "to", to, "read", size(inputs)+size(below), "written", size(tables))
 	return nil
+}
+
+// movable reports whether tables can go to another level as they are: nothing there
+// overlaps with them, nor they with each other, and they have no deletions that
+// might be dropped.
+func movable(level, to int, inputs, below []*table) bool {
+	return level != to && len(below) == 0 && (level > 0 || len(inputs) == 1) &&
+		!slices.ContainsFunc(inputs, func(t *table) bool { return t.props.Deletes > 0 })
 }
 
 func (d *DB) mergeTables(v *version, level, to int, inputs, below []*table) ([]*table, error) {

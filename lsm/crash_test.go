@@ -103,8 +103,8 @@ func TestCrash(t *testing.T) {
 	long := os.Getenv("PLINTH_LONG") != ""
 	total := 0
 	for name, o := range map[string]Options{
-		"synced":  {Durability: wal.Synced, MemTableSize: 1 << 10, TableSize: 1 << 10, BlockSize: 200, Policy: Leveled{Growth: 3, Level0: 2}, segmentSize: 8 << 10},
-		"flushed": {Durability: wal.Flushed, MemTableSize: 2 << 10, TableSize: 1 << 10, Compression: S2, Policy: Leveled{Growth: 3, Level0: 2}, segmentSize: 8 << 10},
+		"synced":  {Durability: wal.Synced, MemTableSize: 1 << 10, TableSize: 1 << 10, BlockSize: 200, Policy: Leveled{Growth: 3, Level0: 2}, segmentSize: 8 << 10, maxEdits: 4},
+		"flushed": {Durability: wal.Flushed, MemTableSize: 2 << 10, TableSize: 1 << 10, Compression: S2, Policy: Leveled{Growth: 3, Level0: 2}, segmentSize: 8 << 10, maxEdits: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := vfs.Record(vfs.NewMem())

@@ -53,7 +53,9 @@ type Options struct {
 	Policy      Policy       // of compaction; nil is Leveled{}
 	Logger      *slog.Logger // told of flushes and compactions; nil for silence
 
-	segmentSize int64 // of the log; tests have small ones
+	// Tests have small ones.
+	segmentSize int64 // of the logs
+	maxEdits    int   // in the manifest, before the whole version is written anew
 }
 
 // maxMemTableSize keeps the places in a memtable within 32 bits, also if Open finds
@@ -84,6 +86,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.maxEdits == 0 {
+		o.maxEdits = 1000
 	}
 	return o
 }
@@ -126,6 +131,7 @@ type DB struct {
 	manual    []*request // compactions that somebody waits for
 
 	installing sync.Mutex // held from looking at a version until the next one is in its place; taken before mu
+	edits      int        // in the manifest, behind the whole version; guarded by installing
 
 	background sync.WaitGroup
 }
@@ -158,17 +164,17 @@ func (d *DB) path(number uint64) string { return filepath.Join(d.dir, tableName(
 // fail makes an error of the disk final.
 func (d *DB) fail(err error) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.failLocked(err)
-}
-
-func (d *DB) failLocked(err error) error {
-	if d.err == nil {
+	first := d.err == nil
+	if first {
 		d.err = fmt.Errorf("%w: %w", ErrFailed, err)
-		d.options.Logger.Error("lsm failed", "dir", d.dir, "error", err)
 		d.wake.Broadcast()
 	}
-	return d.err
+	final := d.err
+	d.mu.Unlock()
+	if first {
+		d.options.Logger.Error("lsm failed", "dir", d.dir, "error", err)
+	}
+	return final
 }
 
 // Put sets a key to a value; nil is an empty one. When it returns, the change has

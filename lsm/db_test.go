@@ -26,7 +26,7 @@ func opened(t testing.TB, o Options) *DB {
 func tiny(fsys vfs.FS) Options {
 	return Options{
 		FS: fsys, Durability: wal.Buffered, MemTableSize: 4 << 10, TableSize: 2 << 10, BlockSize: 256, BlockCacheSize: 16 << 10,
-		Policy: Leveled{Growth: 4, Level0: 2}, segmentSize: 64 << 10,
+		Policy: Leveled{Growth: 4, Level0: 2}, segmentSize: 64 << 10, maxEdits: 20,
 	}
 }
 

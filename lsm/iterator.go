@@ -119,6 +119,7 @@ func (it *Iterator) SeekGE(key []byte) {
 	if it.options.Lower != nil && bytes.Compare(key, it.options.Lower) < 0 {
 		key = it.options.Lower
 	}
+	it.err = nil
 	it.merge.SeekGE(key, sst.Latest(it.seq))
 	it.ahead()
 }
@@ -129,6 +130,7 @@ func (it *Iterator) SeekLT(key []byte) {
 	if upper := it.options.Upper; upper != nil && (key == nil || bytes.Compare(key, upper) > 0) {
 		key = upper
 	}
+	it.err = nil
 	if key == nil {
 		it.merge.Last()
 	} else {

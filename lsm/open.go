@@ -1,7 +1,6 @@
 package lsm
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -81,7 +80,7 @@ func (d *DB) open() (err error) {
 			return err
 		}
 	}
-	if d.manifest, err = wal.Open(filepath.Join(d.dir, "manifest"), wal.Options{FS: o.FS, SegmentSize: cmp.Or(o.segmentSize, 8<<20), Recycle: -1}); err != nil {
+	if d.manifest, err = wal.Open(filepath.Join(d.dir, "manifest"), wal.Options{FS: o.FS, SegmentSize: o.segmentSize, Recycle: -1}); err != nil {
 		return d.logError(err)
 	}
 	v, err := d.replayManifest()
@@ -92,7 +91,7 @@ func (d *DB) open() (err error) {
 	if err := d.openTables(v); err != nil {
 		return err
 	}
-	if err := d.rewriteManifest(v); err != nil {
+	if err := d.rewriteManifest(v, &edit{nextTable: d.nextTable, lastSeq: d.tabledSeq, logIndex: d.covered}); err != nil {
 		return err
 	}
 	if err := d.removeOrphans(v); err != nil {
@@ -107,7 +106,7 @@ func (d *DB) open() (err error) {
 	}
 	d.state.Store(&state{mem: mem, version: v})
 	d.visible.Store(d.lastSeq)
-	d.debt = o.Policy.Debt(d.layoutOf(v))
+	d.debt = o.Policy.Debt(d.layout(v))
 	return nil
 }
 
@@ -162,14 +161,16 @@ func (d *DB) openTables(v *version) error {
 	return nil
 }
 
-// rewriteManifest makes the present version the first record.
-func (d *DB) rewriteManifest(v *version) error {
+// rewriteManifest makes the whole version that an edit has led to the first record.
+// The caller holds installing, or is Open.
+func (d *DB) rewriteManifest(v *version, last *edit) error {
 	e := v.whole()
-	e.nextTable, e.lastSeq, e.logIndex = d.nextTable, d.tabledSeq, d.covered
+	e.nextTable, e.lastSeq, e.logIndex = last.nextTable, last.lastSeq, last.logIndex
 	index, err := d.manifest.Append(e.encode())
 	if err != nil {
 		return err
 	}
+	d.edits = 0
 	return d.manifest.TruncateFront(index)
 }
 

@@ -159,6 +159,23 @@ func (d *DB) install(e *edit, more func(*state)) error {
 			return err
 		}
 	}
+	if err := d.publishVersion(e, more); err != nil {
+		return err
+	}
+	d.updateDebt()
+	for _, p := range e.gone {
+		if slices.ContainsFunc(e.come, func(q placed) bool { return q.table.number == p.table.number }) {
+			continue // it has only moved
+		}
+		if err := d.options.FS.Remove(d.path(p.table.number)); err != nil {
+			d.options.Logger.Warn("lsm cannot remove a table; the next Open will", "error", err)
+		}
+	}
+	return nil
+}
+
+// publishVersion writes an edit to the manifest and stores the version.
+func (d *DB) publishVersion(e *edit, more func(*state)) error {
 	d.installing.Lock()
 	defer d.installing.Unlock()
 	d.mu.Lock()
@@ -178,19 +195,32 @@ func (d *DB) install(e *edit, more func(*state)) error {
 		more(&s)
 	}
 	d.tabledSeq, d.covered = e.lastSeq, e.logIndex
-	d.debt = d.options.Policy.Debt(d.layoutOf(next))
 	d.state.Store(&s)
 	d.wake.Broadcast()
 	d.mu.Unlock()
-	for _, p := range e.gone {
-		if slices.ContainsFunc(e.come, func(q placed) bool { return q.table.number == p.table.number }) {
-			continue // it has only moved
+	if d.edits++; d.edits < d.options.maxEdits {
+		return nil
+	}
+	return d.rewriteManifest(next, e)
+}
+
+// updateDebt asks the policy, which may be the user's, under no lock: again if there
+// is another version by then, since nobody would correct what is out of date.
+func (d *DB) updateDebt() {
+	for {
+		v := d.state.Load().version
+		debt := d.options.Policy.Debt(d.layout(v))
+		d.mu.Lock()
+		current := d.state.Load().version == v
+		if current {
+			d.debt = debt
+			d.wake.Broadcast()
 		}
-		if err := d.options.FS.Remove(d.path(p.table.number)); err != nil {
-			d.options.Logger.Warn("lsm cannot remove a table; the next Open will", "error", err)
+		d.mu.Unlock()
+		if current {
+			return
 		}
 	}
-	return nil
 }
 
 // seen returns the sequence numbers at which somebody may read, in order: the
