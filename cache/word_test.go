@@ -47,8 +47,7 @@ func TestWordOf(t *testing.T) {
 
 // TestOverwrite plays what two goroutines can do to an item, step by step.
 // Planted and caught: an overwrite that does not look at busy, or at closed, one
-// that forgets the hits or brings back those that were taken, a close that does not
-// wait.
+// that forgets the hits, a close that does not wait.
 func TestOverwrite(t *testing.T) {
 	it := newItem(1, 10)
 	it.touch()

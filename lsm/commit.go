@@ -69,7 +69,7 @@ func (d *DB) await(ticket *wal.Ticket, durability wal.Durability) error {
 }
 
 // publish lets readers see everything up to a sequence number. What is before it
-// is in the log before it, so that it is as durable.
+// is in the log before it, so that it is at least as durable as that.
 func (d *DB) publish(seq uint64) {
 	for {
 		old := d.visible.Load()

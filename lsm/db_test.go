@@ -221,7 +221,9 @@ func (m *model) walk(open func(IterOptions) *Iterator, want map[string]string) {
 	require.False(m.t, it.Valid())
 }
 
-// TestModel plays random calls on a store and a map.
+// TestModel plays random calls on a store and a map. Planted and caught: deletions
+// that are dropped while older entries are below, or while a snapshot needs them, and
+// tables that are cut within a key.
 func TestModel(t *testing.T) {
 	rng := seed.New(t)
 	for name, change := range map[string]func(*Options){

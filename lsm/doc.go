@@ -23,7 +23,7 @@
 //	I3  Below level 0 no two tables of a level have a key in common.
 //	I4  Nobody who may read misses an entry that a merge has dropped.
 //	I5  The log forgets a change when it is in a table that the manifest knows.
-//	I6  After a failed write nothing more is written, and nothing acknowledged.
+//	I6  After a failed write nothing more is acknowledged.
 //	I7  After Open, the directory holds what the manifest knows and nothing else.
 //
 // # Cost
@@ -34,7 +34,7 @@
 //	           those that say yes, a block
 //	Scan       a merge of as many runs as there are
 //	space      at most a Growth-th more than what is alive, and what snapshots see
-//	memory     up to 4 memtables, the block cache, filters and indexes of all tables
+//	memory     up to 3 memtables, the block cache, filters and indexes of all tables
 //
 // # Concurrency
 //

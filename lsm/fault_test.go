@@ -19,8 +19,9 @@ var errBroken = errors.New("broken")
 // TestEveryOperationFailsOnce makes each operation of the disk fail once, in the
 // ways that vfs knows. The call that meets it, or a later one, says so; reading goes
 // on; Close returns; and when the store is opened again everything is there that was
-// acknowledged, in order, and nothing that was never issued. Planted and caught: an
-// error of a flush that is forgotten, a log that goes on after a failed sync.
+// acknowledged, in order, and nothing that was never issued. Planted and caught: a Put
+// that acknowledges what the log has refused; an error of a flush that is forgotten,
+// by hanging.
 func TestEveryOperationFailsOnce(t *testing.T) {
 	stride := 7
 	if os.Getenv("PLINTH_LONG") != "" {

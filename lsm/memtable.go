@@ -2,7 +2,6 @@ package lsm
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
 	"math/rand/v2"
 	"sync/atomic"
@@ -109,17 +108,6 @@ func trailerOf(n []uint32) sst.Trailer {
 	return sst.Trailer(uint64(n[nodeTrailer])<<32 | uint64(n[nodeTrailer+1]))
 }
 
-// prefix returns the first 8 bytes of a key as a number of the same order, as if
-// zero bytes followed a shorter one.
-func prefix(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
-	}
-	var b [8]byte
-	copy(b[:], key)
-	return binary.BigEndian.Uint64(b[:])
-}
-
 // before reports whether a node is before an entry, whose key has this prefix.
 func (m *memtable) before(at uint32, p uint64, key []byte, trailer sst.Trailer) bool {
 	n := m.node(at)
@@ -134,7 +122,7 @@ func (m *memtable) before(at uint32, p uint64, key []byte, trailer sst.Trailer) 
 
 // seek returns the first node that is not before an entry, 0 if there is none.
 func (m *memtable) seek(key []byte, trailer sst.Trailer) uint32 {
-	p := prefix(key)
+	p := sst.Prefix(key)
 	at, stop := uint32(head), uint32(0) // stop is known not to be before the entry
 	for level := int(m.height.Load()) - 1; level >= 0; level-- {
 		for {
@@ -168,7 +156,7 @@ func (m *memtable) get(key []byte, seq uint64) (value []byte, trailer sst.Traile
 // which that is between two nodes that enclose the new entry: entries that come in
 // order cost no search at all.
 func (m *memtable) add(key []byte, trailer sst.Trailer, value []byte) {
-	p := prefix(key)
+	p := sst.Prefix(key)
 	height := m.randomHeight()
 	known := int(m.height.Load())
 	level := m.enclosing(known, p, key, trailer)
@@ -271,7 +259,7 @@ func (it *memIterator) Next()  { it.at = it.m.next(it.at, 0) }
 func (it *memIterator) SeekGE(key []byte, trailer sst.Trailer) { it.at = it.m.seek(key, trailer) }
 
 func (it *memIterator) SeekLT(key []byte, trailer sst.Trailer) {
-	p := prefix(key)
+	p := sst.Prefix(key)
 	it.at = it.m.last(func(at uint32) bool { return it.m.before(at, p, key, trailer) })
 }
 

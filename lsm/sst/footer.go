@@ -40,12 +40,13 @@ type Properties struct {
 	ValueBytes uint64
 	MinSeq     uint64
 	MaxSeq     uint64
+	Sum        uint64 // CRC-32C of the checksums of all frames before the properties: tells tables apart
 	Smallest   []byte // keys; nil if there are no entries
 	Largest    []byte
 }
 
 func (p *Properties) numbers() []*uint64 {
-	return []*uint64{&p.Entries, &p.Deletes, &p.Keys, &p.KeyBytes, &p.ValueBytes, &p.MinSeq, &p.MaxSeq}
+	return []*uint64{&p.Entries, &p.Deletes, &p.Keys, &p.KeyBytes, &p.ValueBytes, &p.MinSeq, &p.MaxSeq, &p.Sum}
 }
 
 // AppendProperties encodes them, for whoever keeps a list of tables.

@@ -74,6 +74,11 @@ func appendFrame(dst, raw []byte, c Compression, number uint64, offset int64) []
 	return binary.LittleEndian.AppendUint32(dst, checksum(dst[start:], number, offset))
 }
 
+// addSum adds the checksum that a frame ends with to a sum of those before it.
+func addSum(sum uint32, frame []byte) uint32 {
+	return crc32.Update(sum, castagnoli, frame[len(frame)-4:])
+}
+
 // What is wrong with a frame.
 var (
 	errShortFrame  = errors.New("shorter than any")

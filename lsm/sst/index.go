@@ -90,7 +90,7 @@ func parseIndex(raw []byte) (index, error) {
 	}
 	x.common = commonPrefix(x.separator(0), x.separator(len(x.blocks)-1))
 	for i := range x.blocks {
-		x.heads = append(x.heads, head(x.separator(i)[x.common:]))
+		x.heads = append(x.heads, Prefix(x.separator(i)[x.common:]))
 	}
 	return x, nil
 }
@@ -101,17 +101,6 @@ func (x *index) separator(i int) []byte {
 		start = x.ends[i-1]
 	}
 	return x.keys[start:x.ends[i]]
-}
-
-// head returns the first eight bytes of a key as a number of the same order, as
-// if zero bytes followed a shorter one.
-func head(key []byte) uint64 {
-	if len(key) >= 8 {
-		return binary.BigEndian.Uint64(key)
-	}
-	var b [8]byte
-	copy(b[:], key)
-	return binary.BigEndian.Uint64(b[:])
 }
 
 // search returns the first block whose separator is not before the key, which is
@@ -126,7 +115,7 @@ func (x *index) search(key []byte) int {
 	} else if c > 0 {
 		return n
 	}
-	h := head(key[x.common:])
+	h := Prefix(key[x.common:])
 	lo := 0 // heads before lo are smaller, and those from lo+n on are not
 	for n > 0 {
 		if half := n / 2; x.heads[lo+half] < h {

@@ -86,3 +86,15 @@ func commonPrefix(a, b []byte) int {
 	}
 	return i
 }
+
+// Prefix returns the first eight bytes of a key as a number of the same order, as if
+// zero bytes followed a shorter one: what compares most keys in one step. Where two
+// are equal, the keys have to be compared.
+func Prefix(key []byte) uint64 {
+	if len(key) >= 8 {
+		return binary.BigEndian.Uint64(key)
+	}
+	var b [8]byte
+	copy(b[:], key)
+	return binary.BigEndian.Uint64(b[:])
+}

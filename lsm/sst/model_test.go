@@ -122,7 +122,7 @@ func checkProperties(t *testing.T, p Properties, rows []row) {
 		require.Equal(t, rows[0].key, string(p.Smallest))
 		require.Equal(t, rows[len(rows)-1].key, string(p.Largest))
 	}
-	p.Smallest, p.Largest = nil, nil
+	p.Smallest, p.Largest, p.Sum = nil, nil, 0
 	require.Equal(t, want, p)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -49,6 +50,7 @@ type Table struct {
 	size    int64
 	index   index
 	filter  filter
+	others  []handle // of the frames of filter and index, those that there are
 	props   Properties
 }
 
@@ -101,6 +103,9 @@ func (t *Table) corrupt(what string, offset int64, err error) error {
 	return fmt.Errorf("%w: table %d, %s at offset %d: %w", ErrCorrupt, t.options.Number, what, offset, err)
 }
 
+// errCutShort: the file was longer when it was opened.
+var errCutShort = errors.New("the file ends before")
+
 // ioError is an error of the file system.
 type ioError struct{ error }
 
@@ -127,6 +132,7 @@ func (t *Table) readFilter(h handle) error {
 	if err != nil {
 		return err
 	}
+	t.others = append(t.others, h)
 	t.filter, err = parseFilter(raw)
 	return err
 }
@@ -140,6 +146,7 @@ func (t *Table) readIndex(h handle, end int64) error {
 	if err != nil {
 		return err
 	}
+	t.others = append(t.others, h)
 	if t.index, err = parseIndex(raw); err != nil {
 		return err
 	}
@@ -155,7 +162,9 @@ func (t *Table) read(h handle) ([]byte, error) {
 		return nil, errShortFrame
 	}
 	b := make([]byte, h.length)
-	if _, err := t.file.ReadAt(b, h.offset); err != nil {
+	if _, err := t.file.ReadAt(b, h.offset); errors.Is(err, io.EOF) {
+		return nil, errCutShort
+	} else if err != nil {
 		return nil, ioError{err}
 	}
 	return openFrame(b, t.options.Number, h.offset)

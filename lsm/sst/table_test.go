@@ -73,6 +73,21 @@ func TestEveryCut(t *testing.T) {
 	require.ErrorIs(t, err, errOtherSize)
 }
 
+// A file that is cut while it is open is damage, and not an end of the entries.
+func TestCutWhileOpen(t *testing.T) {
+	rows, o := sample()
+	f := fileOf(t, rows, o)
+	table, err := Open(f, Options{Number: o.Number})
+	require.NoError(t, err)
+	require.NoError(t, f.Truncate(10))
+	_, _, _, err = table.Get([]byte(rows[0].key), MaxSeq)
+	require.ErrorIs(t, err, ErrCorrupt)
+	it := table.NewIterator()
+	it.Last()
+	require.False(t, it.Valid())
+	require.ErrorIs(t, it.Err(), errCutShort)
+}
+
 // What lies elsewhere than where it was written is no part of a table.
 func TestMisplaced(t *testing.T) {
 	rows, o := sample()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // What Verify finds beyond checksums.
@@ -50,8 +51,25 @@ func (t *Table) Verify() error {
 	}
 	p = w.props
 	p.Largest = key
+	sum, err := t.sum()
+	if err != nil {
+		return err
+	}
+	p.Sum = uint64(sum)
 	if !bytes.Equal(AppendProperties(nil, &p), AppendProperties(nil, &t.props)) {
 		return t.corrupt("properties", t.size, errCounts)
 	}
 	return nil
+}
+
+// sum reads the checksums of all frames before the properties.
+func (t *Table) sum() (sum uint32, err error) {
+	for _, h := range slices.Concat(t.index.blocks, t.others) {
+		b := make([]byte, 4)
+		if _, err := t.file.ReadAt(b, h.end()-4); err != nil {
+			return 0, err
+		}
+		sum = addSum(sum, b)
+	}
+	return sum, nil
 }

@@ -14,8 +14,8 @@ type WriterOptions struct {
 	// Number is the table's own. A reader must name the same one.
 	Number uint64
 
-	// BlockSize is how many bytes of entries make a block, before compression; 0
-	// stands for 4096. An entry that is larger makes a block of its own.
+	// BlockSize is how many bytes of entries make a block, before compression, up to
+	// 16 MiB; 0 stands for 4096. A larger entry makes a block of its own.
 	BlockSize int
 
 	// Compression of the blocks. What does not become smaller is not compressed.
@@ -27,6 +27,7 @@ type WriterOptions struct {
 
 const (
 	defaultBlockSize = 4096
+	maxBlockSize     = 16 << 20
 	writeSize        = 256 << 10 // bytes that are written at once
 
 	// MaxKeySize and MaxValueSize are the most that an entry may have.
@@ -56,6 +57,7 @@ type Writer struct {
 	key     []byte // of the last entry
 	trailer Trailer
 	value   []byte // scratch
+	sum     uint32 // for the properties
 	props   Properties
 	err     error // sticky
 }
@@ -65,6 +67,7 @@ func NewWriter(file vfs.File, o WriterOptions) *Writer {
 	if o.BlockSize <= 0 {
 		o.BlockSize = defaultBlockSize
 	}
+	o.BlockSize = min(o.BlockSize, maxBlockSize)
 	return &Writer{
 		file:    file,
 		options: o,
@@ -147,6 +150,7 @@ func (w *Writer) frame(raw []byte, c Compression) (handle, error) {
 	h := handle{offset: w.Size()}
 	w.buf = appendFrame(w.buf, raw, c, w.options.Number, h.offset)
 	h.length = w.Size() - h.offset
+	w.sum = addSum(w.sum, w.buf)
 	if len(w.buf) < writeSize {
 		return h, nil
 	}
@@ -198,6 +202,7 @@ func (w *Writer) finish() error {
 		}
 	}
 	f.properties = w.Size()
+	w.props.Sum = uint64(w.sum)
 	if _, err := w.frame(AppendProperties(nil, &w.props), None); err != nil {
 		return err
 	}
