@@ -34,7 +34,7 @@
 //	framing                 24 bytes and padding to 8 a record, 4 KiB a segment
 //	zero-filling            each byte of a new segment once more; none in a recycled one
 //	Read                    a binary search in memory, one read of about 4 KiB
-//	Open, Verify            every byte is read once
+//	Open, Verify, Records   every byte is read once, by Records twice
 //	TruncateFront, -Back    one frame, one flush; files are renamed or removed, never rewritten
 //	memory                  16 bytes per 4 KiB of log, two buffers of the largest group
 //

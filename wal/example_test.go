@@ -158,6 +158,19 @@ func ExampleRecord() {
 	// Output: 2 two <nil>
 }
 
+func ExampleRecords() {
+	disk := vfs.NewMem()
+	l, _ := wal.Open("queue", wal.Options{FS: disk})
+	l.AppendBatch([][]byte{[]byte("one"), []byte("two")})
+	l.Close()
+	for record, err := range wal.Records("queue", wal.Options{FS: disk}) {
+		fmt.Println(record.Index, string(record.Data), err)
+	}
+	// Output:
+	// 1 one <nil>
+	// 2 two <nil>
+}
+
 func ExampleVerify() {
 	disk := vfs.NewMem()
 	l, _ := wal.Open("queue", wal.Options{FS: disk})

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -86,6 +87,10 @@ func (d damagedLog) open(disk *vfs.Mem, thorough bool) (torn bool, err error) {
 		before = imageOf(disk)
 	}
 	verified := Verify(modelDir, o)
+	closed, err := collect(Records(modelDir, o))
+	if (verified == nil) != (err == nil) {
+		return false, fmt.Errorf("Verify says %v, Records %v", verified, err)
+	}
 	l, err := Open(modelDir, o)
 	if (verified == nil) != (err == nil) {
 		return false, fmt.Errorf("Verify says %v, Open says %v", verified, err)
@@ -103,6 +108,9 @@ func (d damagedLog) open(disk *vfs.Mem, thorough bool) (torn bool, err error) {
 	got, err := stateOf(l)
 	if err != nil {
 		return false, fmt.Errorf("Open succeeds, All does not: %w", err)
+	}
+	if open, err := collect(l.All(0)); err != nil || !slices.EqualFunc(open, closed, equalRecords) {
+		return false, fmt.Errorf("Records yields %v, All %v (%w)", closed, open, err)
 	}
 	torn = l.Stats().TornTails == 1
 	want := d.legal[len(d.legal)-1]
@@ -464,3 +472,5 @@ func garbageOf(kind int, random *rand.Rand, frames []byte) []byte {
 	}
 	return b
 }
+
+func equalRecords(a, b Record) bool { return a.Index == b.Index && bytes.Equal(a.Data, b.Data) }

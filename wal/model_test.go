@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -142,10 +143,26 @@ func (r *rig) options() Options {
 
 func (r *rig) open() {
 	require.NoError(r.t, Verify(r.mkdir(), r.o))
+	closed, err := collect(Records(modelDir, r.o))
+	require.NoError(r.t, err, r.where())
 	l, err := Open(modelDir, r.o)
 	require.NoError(r.t, err, r.where())
 	r.l = l
+	open, err := collect(l.All(0))
+	require.NoError(r.t, err, r.where())
+	require.Equal(r.t, closed, open, r.where())
 	invariantRetired(r.t, l, r.where())
+}
+
+// collect returns what an iteration yields, and the error that ended it.
+func collect(records iter.Seq2[Record, error]) (all []Record, err error) {
+	for r, err := range records {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 func (r *rig) mkdir() string {

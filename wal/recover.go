@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -316,20 +317,51 @@ func (im *image) begin(fs vfs.FS, dir string) error {
 // anything. It returns nil if Open would succeed: a torn end is no damage. The
 // log must not be open: ErrLocked.
 func Verify(dir string, o Options) error {
-	o, err := o.withDefaults()
+	return withImage(dir, o, func(*image) {})
+}
+
+// Records returns the records of the log in dir from the first to the last that
+// Open would find there, without changing anything. The last pair carries the error
+// that ended the iteration, if one did. The log must not be open: ErrLocked.
+func Records(dir string, o Options) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		more := true
+		err := withImage(dir, o, func(im *image) {
+			all := progress{next: im.bounds.next}
+			l := &Log{o: o, bounds: im.bounds, extents: im.extents, encoded: all, written: all, synced: all}
+			l.extents.dropFront(l.bounds.first)
+			for r, err := range l.All(0) {
+				if more = yield(r, err) && err == nil; !more {
+					return
+				}
+			}
+		})
+		if err != nil && more {
+			yield(Record{}, err)
+		}
+	}
+}
+
+// withImage loads the log in dir for reading only, and keeps others from opening it
+// until look is done.
+func withImage(dir string, o Options, look func(*image)) (err error) {
+	o, err = o.withDefaults()
 	if err != nil {
 		return err
 	}
 	if _, err := o.FS.List(dir); err != nil {
-		return fmt.Errorf("wal: verify %s: %w", dir, err)
+		return fmt.Errorf("wal: read %s: %w", dir, err)
 	}
 	lock, err := lockDir(o.FS, dir)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	im, err := loadImage(o.FS, dir, vfs.ReadOnly)
-	if err == nil {
-		im.close()
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, lock.Close())
+	defer im.close()
+	look(im)
+	return nil
 }
