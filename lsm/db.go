@@ -105,6 +105,8 @@ type DB struct {
 	manifest *wal.Log
 	blocks   *cache.Cache[sst.BlockID, *sst.Block] // nil for none
 
+	known bool // the manifest has a record: the store has been made
+
 	counters counters
 
 	state   atomic.Pointer[state] // what readers use; stored under mu

@@ -122,3 +122,22 @@ func ExampleLeveled() {
 	// Output:
 	// true [9 8 7 5] from 0 to 5
 }
+
+func ExampleVerify() {
+	disk := vfs.NewMem()
+	db, _ := lsm.Open("stock", lsm.Options{FS: disk})
+	db.Put([]byte("apples"), []byte("12"))
+	db.Flush()
+	db.Close()
+	fmt.Println(lsm.Verify("stock", lsm.Options{FS: disk}))
+
+	file, _ := disk.Open("stock/00000001.table", vfs.ReadWrite, "")
+	file.WriteAt([]byte("13"), 17)
+	err := lsm.Verify("stock", lsm.Options{FS: disk})
+	fmt.Println(errors.Is(err, lsm.ErrCorrupt))
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// true
+	// lsm: corrupt: stock: sst: corrupt: table 1, block 0 at offset 0: checksum mismatch
+}

@@ -35,7 +35,8 @@ func filesOf(t *testing.T, fsys vfs.FS, dir string) map[string]int64 {
 
 // TestEveryByteFlipped damages each byte of a closed store, one after the other: it
 // opens and answers as before, or says ErrCorrupt, at the latest when the damaged
-// part is read. Planted and caught: a scan that ends at an error without saying so.
+// part is read, and Verify finds what a scan meets. Planted and caught: a scan that
+// ends at an error without saying so.
 func TestEveryByteFlipped(t *testing.T) {
 	stride := int64(5)
 	if os.Getenv("PLINTH_LONG") != "" {
@@ -54,12 +55,19 @@ func TestEveryByteFlipped(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 
-	damaged, harmless := 0, 0
+	damaged, harmless, unread := 0, 0, 0
 	for name, size := range filesOf(t, base, "db") {
 		for at := int64(0); at < size; at += stride {
 			o.FS = base.Clone()
 			flip(t, o.FS, name, at)
+			verified := Verify("db", o)
 			got, err := reopenedContent(o)
+			if err != nil {
+				require.ErrorIs(t, verified, ErrCorrupt, "%s at %d: %v", name, at, err)
+			} else if verified != nil {
+				require.ErrorIs(t, verified, ErrCorrupt, "%s at %d", name, at)
+				unread++
+			}
 			switch {
 			case err == nil:
 				require.Equal(t, want, got, "%s at %d", name, at)
@@ -70,7 +78,7 @@ func TestEveryByteFlipped(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d flips reported, %d harmless", damaged, harmless)
+	t.Logf("%d flips reported, %d harmless to a scan, of which Verify reports %d", damaged, harmless, unread)
 	require.Greater(t, damaged, harmless/20)
 }
 

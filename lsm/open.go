@@ -3,7 +3,11 @@ package lsm
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"iter"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/plinth-go/plinth/cache"
@@ -34,10 +38,7 @@ func Open(dir string, o Options) (db *DB, err error) {
 	if err := o.FS.MkdirAll(dir); err != nil {
 		return nil, err
 	}
-	if d.lock, err = o.FS.Lock(filepath.Join(dir, "LOCK")); err != nil {
-		if errors.Is(err, vfs.ErrLocked) {
-			err = fmt.Errorf("%w: %s", ErrLocked, dir)
-		}
+	if d.lock, err = lockDir(o.FS, dir); err != nil {
 		return nil, err
 	}
 	if err := d.open(); err != nil {
@@ -49,7 +50,15 @@ func Open(dir string, o Options) (db *DB, err error) {
 	return d, nil
 }
 
-// abandon gives back what an Open that failed has taken.
+func lockDir(fsys vfs.FS, dir string) (io.Closer, error) {
+	lock, err := fsys.Lock(filepath.Join(dir, "LOCK"))
+	if errors.Is(err, vfs.ErrLocked) {
+		err = fmt.Errorf("%w: %s", ErrLocked, dir)
+	}
+	return lock, err
+}
+
+// abandon gives back what an Open that failed has taken, or Verify.
 func (d *DB) abandon() (err error) {
 	if s := d.state.Load(); s != nil {
 		for _, tables := range s.version.levels {
@@ -83,22 +92,25 @@ func (d *DB) open() (err error) {
 	if d.manifest, err = wal.Open(filepath.Join(d.dir, "manifest"), wal.Options{FS: o.FS, SegmentSize: o.segmentSize, Recycle: -1}); err != nil {
 		return d.logError(err)
 	}
-	v, err := d.replayManifest()
+	v, err := d.readManifest(d.manifest.All(0))
 	if err != nil {
+		return err
+	}
+	if err := d.checkFiles(); err != nil {
 		return err
 	}
 	d.state.Store(&state{version: v})
 	if err := d.openTables(v); err != nil {
 		return err
 	}
+	if d.log, err = wal.Open(filepath.Join(d.dir, "log"), wal.Options{FS: o.FS, Durability: o.Durability, SegmentSize: o.segmentSize}); err != nil {
+		return d.logError(err)
+	}
 	if err := d.rewriteManifest(v, &edit{nextTable: d.nextTable, lastSeq: d.tabledSeq, logIndex: d.covered}); err != nil {
 		return err
 	}
 	if err := d.removeOrphans(v); err != nil {
 		return err
-	}
-	if d.log, err = wal.Open(filepath.Join(d.dir, "log"), wal.Options{FS: o.FS, Durability: o.Durability, SegmentSize: o.segmentSize}); err != nil {
-		return d.logError(err)
 	}
 	mem, err := d.replayLog()
 	if err != nil {
@@ -118,17 +130,16 @@ func (d *DB) logError(err error) error {
 	return err
 }
 
-// replayManifest returns the version that the manifest leads to. Its tables are not
+// readManifest returns the version that the manifest leads to. Its tables are not
 // open yet.
-func (d *DB) replayManifest() (*version, error) {
+func (d *DB) readManifest(records iter.Seq2[wal.Record, error]) (*version, error) {
 	v := &version{}
-	first := true
-	for r, err := range d.manifest.All(0) {
+	for r, err := range records {
 		if err != nil {
 			return nil, d.logError(err)
 		}
 		e, err := decodeEdit(r.Data)
-		if err == nil && first && !e.whole {
+		if err == nil && !d.known && !e.whole {
 			err = errBadVersion
 		}
 		if err == nil {
@@ -137,10 +148,44 @@ func (d *DB) replayManifest() (*version, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: manifest of %s, record %d: %w", ErrCorrupt, d.dir, r.Index, err)
 		}
-		first = false
+		d.known = true
 		d.nextTable, d.tabledSeq, d.covered = e.nextTable, e.lastSeq, e.logIndex
 	}
 	return v, nil
+}
+
+// checkFiles reports what is missing as a whole. Open makes the log before the first
+// record of the manifest, and nobody makes a table before that.
+func (d *DB) checkFiles() error {
+	fsys := d.options.FS
+	if !d.known {
+		tables, err := d.tableFiles()
+		if err == nil && len(tables) > 0 {
+			err = fmt.Errorf("%w: %s holds %s, but its manifest nothing", ErrCorrupt, d.dir, tables[0])
+		}
+		return err
+	}
+	entries, err := fsys.List(filepath.Join(d.dir, "log"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if !slices.ContainsFunc(entries, func(e vfs.Entry) bool { return strings.HasSuffix(e.Name, ".wal") }) {
+		return fmt.Errorf("%w: the log of %s is missing", ErrCorrupt, d.dir)
+	}
+	return nil
+}
+
+// tableFiles returns the names of the tables in the directory, whether the manifest
+// mentions them or not.
+func (d *DB) tableFiles() (names []string, err error) {
+	entries, err := d.options.FS.List(d.dir)
+	for _, e := range entries {
+		var number uint64
+		if _, err := fmt.Sscanf(e.Name, "%d.table", &number); err == nil && !e.Dir && e.Name == tableName(number) {
+			names = append(names, e.Name)
+		}
+	}
+	return names, err
 }
 
 // openTables opens the tables of a version that nobody else uses yet.
@@ -183,13 +228,13 @@ func (d *DB) removeOrphans(v *version) error {
 			used[tableName(t.number)] = true
 		}
 	}
-	entries, err := d.options.FS.List(d.dir)
+	names, err := d.tableFiles()
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name, ".table") && !e.Dir && !used[e.Name] {
-			if err := d.options.FS.Remove(filepath.Join(d.dir, e.Name)); err != nil {
+	for _, name := range names {
+		if !used[name] {
+			if err := d.options.FS.Remove(filepath.Join(d.dir, name)); err != nil {
 				return err
 			}
 		}
@@ -203,28 +248,44 @@ func (d *DB) replayLog() (*memtable, error) {
 	if err := d.log.TruncateFront(d.covered); err != nil {
 		return nil, err
 	}
+	records, err := d.readLog(d.log.All(0))
+	if err != nil {
+		return nil, err
+	}
+	d.logIndex = d.log.LastIndex() + 1
 	total := int64(0)
-	var records []record
+	for _, r := range records {
+		total += memorySize(r.rest, r.count)
+	}
+	mem := newMemtable(max(d.options.MemTableSize, total), d.lastSeq)
+	for _, r := range records {
+		mem.apply(r)
+	}
+	return mem, nil
+}
+
+// readLog returns the batches that are in no table, and sets the last sequence number.
+func (d *DB) readLog(log iter.Seq2[wal.Record, error]) (records []record, err error) {
 	d.lastSeq = d.tabledSeq
-	for r, err := range d.log.All(0) {
+	for r, err := range log {
 		if err != nil {
 			return nil, d.logError(err)
 		}
+		if r.Index < d.covered {
+			continue
+		}
 		record, err := parseRecord(r.Data)
-		if err == nil && record.seq != d.lastSeq+1 {
+		switch {
+		case err == nil && !d.known:
+			err = fmt.Errorf("%w: the manifest is empty", errBadRecord)
+		case err == nil && record.seq != d.lastSeq+1:
 			err = fmt.Errorf("%w: changes from %d on, want %d", errBadRecord, record.seq, d.lastSeq+1)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: log of %s, record %d: %w", ErrCorrupt, d.dir, r.Index, err)
 		}
 		records = append(records, record)
-		total += memorySize(r.Data, record.count)
 		d.lastSeq += uint64(record.count)
 	}
-	d.logIndex = d.log.LastIndex() + 1
-	mem := newMemtable(max(d.options.MemTableSize, total), d.lastSeq)
-	for _, r := range records {
-		mem.apply(r)
-	}
-	return mem, nil
+	return records, nil
 }
