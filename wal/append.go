@@ -71,16 +71,26 @@ type Ticket struct {
 // returns ctx's error; the batch keeps its place and is committed with the
 // next commit.
 func (t *Ticket) Wait(ctx context.Context) (first uint64, err error) {
+	return t.WaitFor(ctx, t.log.o.Durability)
+}
+
+// Err returns why the batch has no place in the log; nil if it has one. It does not
+// wait.
+func (t *Ticket) Err() error { return t.err }
+
+// WaitFor is Wait for another durability than the log's, more or less. Readers of the
+// log see the batch when it has reached the log's, all the same.
+func (t *Ticket) WaitFor(ctx context.Context, level Durability) (first uint64, err error) {
 	if t.err != nil {
 		return 0, t.err
 	}
 	l := t.log
 	l.mu.Lock()
-	if !l.reached(t.end, l.o.Durability) && ctx.Err() != nil {
+	if !l.reached(t.end, level) && ctx.Err() != nil {
 		l.mu.Unlock()
 		return 0, ctx.Err()
 	}
-	err = l.await(t.end, l.o.Durability, ctx.Done())
+	err = l.await(t.end, level, ctx.Done())
 	if errors.Is(err, errGiveUp) {
 		return 0, ctx.Err()
 	}

@@ -409,3 +409,28 @@ func TestFollow(t *testing.T) {
 func putChecksum(header []byte) {
 	binary.LittleEndian.PutUint32(header[12:], headerChecksum(header))
 }
+
+// TestWaitFor submits to logs of each durability and waits for each: what a crash of
+// the process leaves is what was waited for, whatever the log's own. Planted and
+// caught: a WaitFor that takes the log's durability for less than it was asked.
+func TestWaitFor(t *testing.T) {
+	for own := Synced; own <= Buffered; own++ {
+		for asked := Synced; asked <= Buffered; asked++ {
+			disk := vfs.NewMem()
+			l, err := Open("log", Options{FS: disk, Durability: own})
+			require.NoError(t, err)
+			ticket := l.Submit([][]byte{[]byte("a record")})
+			require.NoError(t, ticket.Err())
+			first, err := ticket.WaitFor(t.Context(), asked)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, first)
+			left, err := collect(Records("log", Options{FS: disk.Clone()})) // as a killed process leaves it
+			require.NoError(t, err)
+			require.Equal(t, asked != Buffered, len(left) == 1, "log %v, asked %v", own, asked)
+			require.Equal(t, asked == Synced, l.DurableIndex() == 1, "log %v, asked %v", own, asked)
+			require.NoError(t, l.Close())
+			ticket = l.Submit([][]byte{[]byte("late")})
+			require.ErrorIs(t, ticket.Err(), ErrClosed)
+		}
+	}
+}
