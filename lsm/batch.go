@@ -36,6 +36,8 @@ type Batch struct {
 	err   error // of a change that cannot be, reported by Apply
 
 	userBytes uint64 // of keys and values
+
+	logged [1][]byte // data, as the log takes it
 }
 
 // Errors of changes that no store takes.
@@ -140,7 +142,7 @@ func parseRecord(data []byte) (record, error) {
 		}
 		n++
 	}
-	if n != r.count || n == 0 || r.seq == 0 || r.seq+uint64(n) > sst.MaxSeq {
+	if n != r.count || n == 0 || r.seq == 0 || r.seq > sst.MaxSeq-uint64(n) {
 		return record{}, errBadRecord
 	}
 	return r, nil

@@ -1,6 +1,7 @@
 package lsm
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -18,8 +19,8 @@ import (
 // Durability of the store. The batch may be used again.
 func (d *DB) Apply(b *Batch) error { return d.ApplyWith(b, d.options.Durability) }
 
-// ApplyWith applies a batch with a durability of its own. One that is less than
-// that of the store does not wait for the disk.
+// ApplyWith applies a batch with a durability of its own, more or less than that of
+// the store.
 func (d *DB) ApplyWith(b *Batch, durability wal.Durability) error {
 	if b.err != nil || b.count == 0 {
 		return b.err
@@ -28,7 +29,7 @@ func (d *DB) ApplyWith(b *Batch, durability wal.Durability) error {
 	if err != nil {
 		return err
 	}
-	if err := d.await(ticket, durability); err != nil {
+	if _, err := ticket.WaitFor(context.Background(), durability); err != nil {
 		return d.fail(err)
 	}
 	d.publish(last)
@@ -43,29 +44,18 @@ func (d *DB) submit(b *Batch) (last uint64, ticket *wal.Ticket, err error) {
 		return 0, nil, err
 	}
 	b.seal(d.lastSeq + 1)
-	ticket = d.log.Submit([][]byte{b.data})
+	b.logged[0] = b.data
+	ticket = d.log.Submit(b.logged[:])
+	if err := ticket.Err(); err != nil {
+		return 0, nil, d.fail(err)
+	}
 	d.logIndex++
 	r := record{seq: d.lastSeq + 1, count: b.count, rest: b.data[batchHeader:]}
-	mem := d.state.Load().mem
-	mem.apply(r)
+	d.state.Load().mem.apply(r)
 	d.lastSeq += uint64(b.count)
 	d.counters.log.Add(uint64(len(b.data)))
 	d.counters.user.Add(b.userBytes)
 	return d.lastSeq, ticket, nil
-}
-
-// await returns when the log has a batch as durably as that. Buffered needs no
-// waiting, and of the log's own durability the ticket knows; what is more is
-// a sync of everything.
-func (d *DB) await(ticket *wal.Ticket, durability wal.Durability) error {
-	switch {
-	case durability > d.options.Durability: // a larger one promises less
-		return nil
-	case durability < d.options.Durability:
-		return d.log.Sync()
-	}
-	_, err := ticket.Wait(context.Background())
-	return err
 }
 
 // publish lets readers see everything up to a sequence number. What is before it
@@ -86,91 +76,92 @@ const maxFull = 2
 // makeRoom waits until a batch of this memorySize may be added, and begins another
 // memtable if it does not fit. The caller holds commit.
 func (d *DB) makeRoom(size int64) error {
-	if d.closed {
-		return ErrClosed
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.debt > 1 || len(d.state.Load().full) >= maxFull {
 		defer d.stalled(time.Now())
 	}
-	if err := d.slowDown(); err != nil {
-		return err
-	}
+	d.slowDown()
 	mem := d.state.Load().mem
 	if mem.bytes.Load()+size <= d.options.MemTableSize {
-		return d.err
+		return d.refusal()
 	}
 	return d.rotate(size)
 }
 
 func (d *DB) stalled(since time.Time) { d.counters.stalled.Add(int64(time.Since(since))) }
 
-// slowDown makes the writer wait where compaction is behind: the further, the
-// longer, so that nobody has to stop.
-func (d *DB) slowDown() error {
-	for d.err == nil {
-		switch debt := d.debt; {
-		case debt <= 1:
-			return nil
-		case debt >= 2:
-			d.wake.Wait()
-		default:
-			d.mu.Unlock()
-			time.Sleep(time.Duration((debt - 1) * float64(time.Millisecond)))
-			d.mu.Lock()
-			return d.err
-		}
+// refusal is why nothing is written any more, nil if it is. The caller holds mu.
+func (d *DB) refusal() error {
+	if d.err == nil && d.closing {
+		return ErrClosed
 	}
 	return d.err
+}
+
+// slowDown makes the writer wait where compaction is behind: the further, the
+// longer, so that nobody has to stop. The caller holds commit and mu.
+func (d *DB) slowDown() {
+	for d.debt >= 2 && d.refusal() == nil {
+		d.wake.Wait()
+	}
+	if d.debt > 1 && d.refusal() == nil {
+		pause := time.Duration((d.debt - 1) * float64(time.Millisecond))
+		d.mu.Unlock()
+		time.Sleep(pause)
+		d.mu.Lock()
+	}
 }
 
 // rotate puts an empty memtable in the place of the present one, which takes a
 // batch of this memorySize at least. The caller holds commit and mu.
 func (d *DB) rotate(size int64) error {
-	for d.err == nil && len(d.state.Load().full) >= maxFull {
+	for d.refusal() == nil && len(d.state.Load().full) >= maxFull {
 		d.wake.Wait()
 	}
-	if d.err != nil {
-		return d.err
+	if err := d.refusal(); err != nil {
+		return err
 	}
 	s := *d.state.Load()
 	if s.mem.count.Load() > 0 { // an empty one is only too small
 		s.full = append([]*fullMemtable{{s.mem, d.lastSeq, d.logIndex}}, s.full...)
 	}
-	s.mem = newMemtable(max(size, d.options.MemTableSize), d.lastSeq)
+	s.mem = d.newMemtable(size)
 	d.state.Store(&s)
 	d.wake.Broadcast()
 	return nil
 }
 
 // Flush writes what is in memory as tables, and returns when they are on the disk.
-func (d *DB) Flush() error {
+func (d *DB) Flush() error { return d.flushAll(context.Background()) }
+
+// flushAll is Flush, until ctx ends. It can have to wait for the writer whose turn
+// it is.
+func (d *DB) flushAll(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.wake.Broadcast()
+	})()
 	d.commit.Lock()
-	if d.closed {
-		d.commit.Unlock()
-		return ErrClosed
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var err error
-	if d.state.Load().mem.count.Load() > 0 {
+	over := func() error { return cmp.Or(d.refusal(), ctx.Err()) }
+	for over() == nil && len(d.state.Load().full) >= maxFull {
+		d.wake.Wait()
+	}
+	err := over()
+	if err == nil && d.state.Load().mem.count.Load() > 0 {
 		err = d.rotate(0)
 	}
 	last := d.lastSeq
 	d.commit.Unlock()
-	for err == nil && d.err == nil && d.tabledSeq < last && !d.closing {
-		d.wake.Wait()
+	for err == nil && d.tabledSeq < last {
+		if err = over(); err == nil {
+			d.wake.Wait()
+		}
 	}
-	switch {
-	case err != nil:
-		return err
-	case d.err != nil:
-		return d.err
-	case d.tabledSeq < last:
-		return ErrClosed
-	}
-	return nil
+	return err
 }
 
 // apply adds the changes of a record. One writer at a time.

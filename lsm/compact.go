@@ -2,9 +2,11 @@ package lsm
 
 import (
 	"bytes"
-	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // layout is what the policy sees of a version.
@@ -20,58 +22,111 @@ func (d *DB) layout(v *version) Layout {
 	return l
 }
 
-// compactions carries out what the policy picks, one after the other, until the
-// store is closed or has failed.
+// compactions carries out what callers of Compact ask for and what the policy picks,
+// one after the other, until the store is closed or has failed.
 func (d *DB) compactions() {
 	defer d.background.Done()
 	for {
 		v := d.state.Load().version
-		task, ok := d.options.Policy.Pick(d.layout(v)) // it may be the user's: under no lock
+		task, inputs, err := d.pick(v)
 		d.mu.Lock()
-		for !ok && d.err == nil && !d.closing && len(d.manual) == 0 && d.state.Load().version == v {
+		for err == nil && len(inputs) == 0 && d.refusal() == nil && len(d.manual) == 0 && d.state.Load().version == v {
 			d.wake.Wait()
 		}
-		stop := d.err != nil || d.closing
-		var waiting *request
+		if d.refusal() != nil {
+			d.refuse()
+			d.mu.Unlock()
+			return
+		}
+		var asked *request
 		if len(d.manual) > 0 {
-			waiting = d.manual[0]
+			asked, d.manual = d.manual[0], d.manual[1:]
 		}
 		d.mu.Unlock()
-		var err error
 		switch {
-		case stop:
-			d.refuse()
-			return
-		case waiting != nil:
-			err = d.compactRange(waiting)
-		case ok:
-			err = d.compact(task.Level, task.Output, d.chosen(task))
+		case err != nil:
+		case asked != nil:
+			err = d.compactDown(asked)
+		default:
+			err = d.compact(task.Level, task.Output, inputs)
 		}
-		if err != nil {
-			_ = d.fail(d.damage(err))
+		switch {
+		case errors.Is(err, errStopped):
+			err = ErrClosed
+		case err != nil:
+			err = d.fail(d.damage(err))
+		}
+		if asked != nil {
+			asked.done <- err
 		}
 	}
 }
 
-// refuse answers those who wait for a compaction that will not come.
+// refuse answers those who wait for a compaction that will not come. The caller holds
+// mu.
 func (d *DB) refuse() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	for _, r := range d.manual {
-		r.done <- cmp.Or(d.err, ErrClosed)
+		r.done <- d.refusal()
 	}
 	d.manual = nil
 }
 
-// chosen returns the tables of a task.
-func (d *DB) chosen(task Task) []*table {
-	var tables []*table
-	for _, t := range d.state.Load().version.levels[task.Level] {
-		if slices.Contains(task.Tables, t.number) {
-			tables = append(tables, t)
+// pick asks the policy, which may be the user's and so is called under no lock. It
+// returns the tables of the task; none if there is nothing to do.
+func (d *DB) pick(v *version) (Task, []*table, error) {
+	task, ok := d.options.Policy.Pick(d.layout(v))
+	if !ok {
+		return Task{}, nil, nil
+	}
+	inputs, err := v.check(task)
+	if err != nil {
+		err = fmt.Errorf("lsm: the policy has picked what cannot be: tables %d from level %d to %d: %w", task.Tables, task.Level, task.Output, err)
+	}
+	return task, inputs, err
+}
+
+// What is wrong with a task.
+var (
+	errNoLevel  = errors.New("no such levels")
+	errNoTable  = errors.New("no such tables")
+	errHoles    = errors.New("tables between them are left out")
+	errLeftOut  = errors.New("an older table of level 0 with the same keys is left out")
+	errJumpOver = errors.New("a level between has the same keys")
+)
+
+// check returns the tables of a task. Merging them must leave the order of ages as it
+// is: nothing may come to lie above what is newer, or beside what overlaps.
+func (v *version) check(t Task) (inputs []*table, err error) {
+	if t.Level < 0 || t.Level > t.Output || t.Output >= numLevels {
+		return nil, errNoLevel
+	}
+	level := v.levels[t.Level]
+	first, end := len(level), 0
+	for i, table := range level {
+		if slices.Contains(t.Tables, table.number) {
+			inputs = append(inputs, table)
+			first, end = min(first, i), i+1
 		}
 	}
-	return tables
+	if len(inputs) == 0 || len(inputs) != len(t.Tables) {
+		return nil, errNoTable
+	}
+	if t.Level == t.Output {
+		if end-first != len(inputs) {
+			return nil, errHoles
+		}
+		return inputs, nil
+	}
+	smallest, largest := span(inputs)
+	if t.Level == 0 && len(overlapping(level[first:], smallest, largest)) != len(inputs) {
+		return nil, errLeftOut
+	}
+	for between := t.Level + 1; between < t.Output; between++ {
+		if len(overlapping(v.levels[between], smallest, largest)) > 0 {
+			return nil, errJumpOver
+		}
+	}
+	return inputs, nil
 }
 
 // span returns the smallest and the largest key of tables.
@@ -149,6 +204,8 @@ func (d *DB) mergeTables(v *version, level, to int, inputs, below []*table) ([]*
 	}
 	sources = append(sources, &levelIterator{tables: below})
 	m := merger{
+		db:        d,
+		category:  categoryCompact,
 		source:    newMerge(sources),
 		snapshots: d.seen(),
 		below: func(key []byte) bool {
@@ -159,8 +216,10 @@ func (d *DB) mergeTables(v *version, level, to int, inputs, below []*table) ([]*
 			}
 			return false
 		},
-		output: func() (*output, error) { return d.newOutput(categoryCompact) },
-		size:   d.options.TableSize,
+		size: d.options.TableSize,
+	}
+	if to == 0 {
+		m.size = 0 // several would have ages that overlap
 	}
 	return m.run()
 }
@@ -169,21 +228,23 @@ func (d *DB) mergeTables(v *version, level, to int, inputs, below []*table) ([]*
 type request struct {
 	lo, hi []byte
 	done   chan error
+	given  atomic.Bool // up, since nobody waits any more
 }
 
 // Compact merges everything that has keys from lo to hi down to the last level, so
 // that what was deleted or overwritten there takes no space any more, but for what
-// a snapshot sees; nil stands for the end of the keys. It flushes first. If ctx
-// ends, Compact returns, and what has begun goes on.
+// a snapshot sees; nil stands for the end of the keys. It flushes first. If ctx ends,
+// Compact returns, and what it has asked for ends with the table that is being merged.
+// Writers go on meanwhile, but may have to wait for the merge of level 0.
 func (d *DB) Compact(ctx context.Context, lo, hi []byte) error {
-	if err := d.Flush(); err != nil {
+	if err := d.flushAll(ctx); err != nil {
 		return err
 	}
-	r := &request{lo, hi, make(chan error, 1)}
+	r := &request{lo: lo, hi: hi, done: make(chan error, 1)}
 	d.mu.Lock()
-	if d.closing || d.err != nil {
-		defer d.mu.Unlock()
-		return cmp.Or(d.err, ErrClosed)
+	if err := d.refusal(); err != nil {
+		d.mu.Unlock()
+		return err
 	}
 	d.manual = append(d.manual, r)
 	d.wake.Broadcast()
@@ -192,40 +253,90 @@ func (d *DB) Compact(ctx context.Context, lo, hi []byte) error {
 	case err := <-r.done:
 		return err
 	case <-ctx.Done():
+		r.given.Store(true)
 		return ctx.Err()
 	}
 }
 
-// compactRange does what a request asks for: level by level, and in the last one
-// those tables that have something to drop.
-func (d *DB) compactRange(r *request) error {
-	err := d.compactDown(r.lo, r.hi)
-	d.mu.Lock()
-	d.manual = d.manual[1:]
-	d.mu.Unlock()
-	r.done <- err
-	return err
-}
-
-func (d *DB) compactDown(lo, hi []byte) error {
+// compactDown does what a request asks for: level by level, and in the last one those
+// tables that have something to drop.
+func (d *DB) compactDown(r *request) error {
 	const last = numLevels - 1
 	for level := range last {
-		tables := overlapping(d.state.Load().version.levels[level], lo, hi)
-		if level == 0 && len(tables) > 0 {
-			tables = d.state.Load().version.levels[0]
-		}
-		if err := d.compact(level, level+1, tables); err != nil {
+		if err := d.compactLevel(r, level); err != nil {
 			return err
 		}
 	}
 	// One by one: merged with another, a table could come to span those between.
-	for _, t := range overlapping(d.state.Load().version.levels[last], lo, hi) {
-		if t.props.Deletes == 0 && t.props.Keys == t.props.Entries {
+	for _, t := range overlapping(d.state.Load().version.levels[last], r.lo, r.hi) {
+		if t.props.Deletes == 0 && t.props.Keys == t.props.Entries || !d.has(last, t) {
 			continue
+		}
+		if r.given.Load() {
+			return nil
 		}
 		if err := d.compact(last, last, []*table{t}); err != nil {
 			return err
 		}
+		if err := d.relieve(); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// compactLevel merges what a level has in a range into the next one that has
+// something there: level 0 at once, others table by table, since those who write
+// fill level 0 meanwhile.
+func (d *DB) compactLevel(r *request, level int) error {
+	for from := r.lo; !r.given.Load(); {
+		v := d.state.Load().version
+		tables := overlapping(v.levels[level], from, r.hi)
+		if len(tables) == 0 {
+			return nil
+		}
+		if level == 0 {
+			tables = v.levels[0]
+		}
+		to := v.landing(level, tables)
+		smallest, largest := span(tables)
+		if level > 0 && len(overlapping(v.levels[to], smallest, largest)) > 0 {
+			tables = tables[:1]
+			to = v.landing(level, tables)
+			_, largest = span(tables)
+		}
+		if err := d.compact(level, to, tables); err != nil || level == 0 {
+			return err
+		}
+		if err := d.relieve(); err != nil {
+			return err
+		}
+		from = append(bytes.Clone(largest), 0)
+	}
+	return nil
+}
+
+// landing returns the first level below that has keys of the tables, or the last one.
+func (v *version) landing(level int, tables []*table) int {
+	smallest, largest := span(tables)
+	for level++; level < numLevels-1; level++ {
+		if len(overlapping(v.levels[level], smallest, largest)) > 0 {
+			break
+		}
+	}
+	return level
+}
+
+// has reports whether a table is still in a level.
+func (d *DB) has(level int, t *table) bool {
+	return slices.Contains(d.state.Load().version.levels[level], t)
+}
+
+// relieve merges level 0 if the policy says that this is most urgent.
+func (d *DB) relieve() error {
+	task, inputs, err := d.pick(d.state.Load().version)
+	if err != nil || len(inputs) == 0 || task.Level != 0 {
+		return err
+	}
+	return d.compact(task.Level, task.Output, inputs)
 }

@@ -22,8 +22,8 @@ var (
 	ErrCorrupt  = errors.New("lsm: corrupt")
 	ErrLocked   = errors.New("lsm: open elsewhere")
 
-	// ErrFailed: an earlier write to the disk failed, so nobody knows what is on it.
-	// Reads go on; to write again, close and open the store.
+	// ErrFailed: an earlier write, flush or compaction failed, so nobody knows what is
+	// on the disk. Reads go on; to write again, close and open the store.
 	ErrFailed = errors.New("lsm: failed")
 )
 
@@ -58,8 +58,7 @@ type Options struct {
 	maxEdits    int   // in the manifest, before the whole version is written anew
 }
 
-// maxMemTableSize keeps the places in a memtable within 32 bits, also if Open finds
-// several of them in the log.
+// maxMemTableSize keeps the places in a memtable within 32 bits.
 const maxMemTableSize = 512 << 20
 
 func (o Options) withDefaults() Options {
@@ -108,6 +107,9 @@ type DB struct {
 	known bool // the manifest has a record: the store has been made
 
 	counters counters
+	batches  sync.Pool // of *Batch, for single changes
+	close    sync.Once
+	stopping atomic.Bool // Close has begun: what takes long ends early
 
 	state   atomic.Pointer[state] // what readers use; stored under mu
 	visible atomic.Uint64         // the newest sequence number that readers see
@@ -117,7 +119,6 @@ type DB struct {
 	// Guarded by commit.
 	lastSeq  uint64 // given away
 	logIndex uint64 // of the next record of the log
-	closed   bool
 
 	mu   sync.Mutex
 	wake sync.Cond // on mu: something of what follows has changed
@@ -125,6 +126,7 @@ type DB struct {
 	// Guarded by mu.
 	err       error // final, once set
 	closing   bool
+	retired   []*version // not the present ones, that somebody may read
 	nextTable uint64
 	covered   uint64 // the first record of the log that is not in tables
 	tabledSeq uint64 // the last sequence number that is in tables
@@ -144,6 +146,7 @@ type state struct {
 	mem     *memtable
 	full    []*fullMemtable // to be written as tables, the newest first
 	version *version
+	closed  bool
 }
 
 // fullMemtable is one that takes no more. It is immutable.
@@ -182,38 +185,56 @@ func (d *DB) fail(err error) error {
 // Put sets a key to a value; nil is an empty one. When it returns, the change has
 // the Durability of the store.
 func (d *DB) Put(key, value []byte) error {
-	var b Batch
+	b := d.batch()
 	b.Put(key, value)
-	return d.Apply(&b)
+	return d.applyOnce(b)
 }
 
 // Delete deletes a key, whether it is there or not.
 func (d *DB) Delete(key []byte) error {
-	var b Batch
+	b := d.batch()
 	b.Delete(key)
-	return d.Apply(&b)
+	return d.applyOnce(b)
+}
+
+func (d *DB) batch() *Batch {
+	if b, ok := d.batches.Get().(*Batch); ok {
+		return b
+	}
+	return new(Batch)
+}
+
+// applyOnce applies a batch of the pool and gives it back, unless it has become large.
+func (d *DB) applyOnce(b *Batch) error {
+	err := d.Apply(b)
+	if cap(b.data) <= 64<<10 {
+		b.Reset()
+		d.batches.Put(b)
+	}
+	return err
 }
 
 // Close ends what runs in the background, and gives everything to the disk that the
 // log has, whatever the durability. It does not write the memtable as a table: the
-// next Open reads the log. Closing again does nothing.
-func (d *DB) Close() error {
-	d.commit.Lock()
-	defer d.commit.Unlock()
-	if d.closed {
-		return nil
-	}
-	d.closed = true
+// next Open reads the log. Reads that are under way may end with ErrClosed. Closing
+// again does nothing.
+func (d *DB) Close() (err error) {
+	d.close.Do(func() { err = d.end() })
+	return err
+}
+
+func (d *DB) end() error {
 	d.mu.Lock()
 	d.closing = true
+	d.stopping.Store(true)
 	d.wake.Broadcast()
 	d.mu.Unlock()
+	d.commit.Lock() // who has got past makeRoom comes out; others do not get in
 	d.background.Wait()
+	d.commit.Unlock()
 	err := errors.Join(d.log.Close(), d.manifest.Close())
-	for _, tables := range d.state.Load().version.levels {
-		for _, t := range tables {
-			err = errors.Join(err, t.close())
-		}
-	}
-	return errors.Join(err, d.lock.Close())
+	last := *d.state.Load()
+	last.closed = true
+	d.state.Store(&last)
+	return errors.Join(err, d.closeTables(), d.lock.Close())
 }

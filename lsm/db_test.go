@@ -250,7 +250,7 @@ func TestModel(t *testing.T) {
 }
 
 func checkVersion(t *testing.T, d *DB) {
-	require.NoError(t, d.state.Load().version.check())
+	require.NoError(t, d.state.Load().version.consistent())
 }
 
 // TestSpaceComesBack: what is deleted or overwritten takes no space after Compact.

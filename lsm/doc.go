@@ -24,7 +24,7 @@
 //	I4  Nobody who may read misses an entry that a merge has dropped.
 //	I5  The log forgets a change when it is in a table that the manifest knows.
 //	I6  After a failed write nothing more is acknowledged.
-//	I7  After Open, the directory holds what the manifest knows and nothing else.
+//	I7  After Open, the directory holds the tables that the manifest knows and no others.
 //
 // # Cost
 //
@@ -33,13 +33,15 @@
 //	Get        the memtables, and a filter for each table that may have the key; of
 //	           those that say yes, a block
 //	Scan       a merge of as many runs as there are
-//	space      at most a Growth-th more than what is alive, and what snapshots see
+//	space      a Growth-th more than what is alive, some memtables, and what snapshots
+//	           have held back until something is merged with it
 //	memory     up to 3 memtables, the block cache, filters and indexes of all tables
 //
 // # Concurrency
 //
-// A DB is safe for concurrent use. Readers take no lock. Writers take turns for the
-// order, and wait for the disk together. Two goroutines work in the background.
+// A DB is safe for concurrent use. Readers take no lock, but for one of the block cache
+// when a block comes in. Writers take turns for the order, and wait for the disk
+// together. Two goroutines work in the background.
 //
 // # Trade-offs
 //

@@ -1,5 +1,7 @@
 package lsm
 
+import "errors"
+
 // flushes writes full memtables as tables in level 0, the oldest first, until the
 // store is closed or has failed. It does not wait for compactions.
 func (d *DB) flushes() {
@@ -15,7 +17,9 @@ func (d *DB) flushes() {
 			return
 		}
 		full := d.state.Load().full
-		if err := d.flush(full[len(full)-1]); err != nil {
+		if err := d.flush(full[len(full)-1]); errors.Is(err, errStopped) {
+			return // the log has it all
+		} else if err != nil {
 			_ = d.fail(err)
 			return
 		}
@@ -28,10 +32,11 @@ func (d *DB) flushes() {
 // which Open skips.
 func (d *DB) flush(m *fullMemtable) error {
 	merge := merger{
+		db:        d,
+		category:  categoryFlush,
 		source:    &memIterator{m: m.memtable},
 		snapshots: d.seen(),
 		below:     func([]byte) bool { return true },
-		output:    func() (*output, error) { return d.newOutput(categoryFlush) },
 	}
 	tables, err := merge.run()
 	if err != nil {

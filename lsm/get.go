@@ -12,15 +12,19 @@ import (
 //
 // It looks from the newest to the oldest: the memtable, those that are full, each
 // table of level 0, and in each further level the one table that may have the key.
-// Filters deny most tables that do not. It takes no lock: two atomic loads say
-// what there is and how much of it may be seen, in this order, so that what is
-// seen is there.
+// Filters deny most tables that do not. It takes no lock: two atomic loads say what
+// there is and how much of it may be seen, in this order, so that what is seen is
+// there; and a counter that has no other user keeps the files open (lifetime.go).
 func (d *DB) Get(key []byte) ([]byte, error) {
-	s := d.state.Load()
+	s, pin := d.acquire()
+	defer pin.release()
 	return d.get(s, key, d.visible.Load())
 }
 
 func (d *DB) get(s *state, key []byte, seq uint64) ([]byte, error) {
+	if s.closed {
+		return nil, ErrClosed
+	}
 	if value, t, ok := s.mem.get(key, seq); ok {
 		return answer(value, t)
 	}
@@ -80,12 +84,15 @@ func (d *DB) Snapshot() *Snapshot {
 
 // Get returns the value that a key had, or ErrNotFound. The value is the caller's.
 func (s *Snapshot) Get(key []byte) ([]byte, error) {
-	return s.db.get(s.db.state.Load(), key, s.seq)
+	state, pin := s.db.acquire()
+	defer pin.release()
+	return s.db.get(state, key, s.seq)
 }
 
 // NewIterator returns an iterator over the entries that there were.
 func (s *Snapshot) NewIterator(o IterOptions) *Iterator {
-	return s.db.iterator(o, s.db.state.Load(), s.seq)
+	state, pin := s.db.acquire()
+	return s.db.iterator(o, state, pin, s.seq)
 }
 
 // Scan yields the entries that there were from lo on and before hi, in order; nil

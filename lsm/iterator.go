@@ -36,6 +36,8 @@ type Iterator struct {
 	db      *DB
 	options IterOptions
 	seq     uint64
+	version *version
+	pin     *pin // nil after Close
 	merge   *merge
 
 	valid      bool
@@ -44,15 +46,15 @@ type Iterator struct {
 	err        error
 }
 
-// NewIterator returns an iterator over the store as it is now. It holds on to that
-// until Close, but to no lock and no file.
+// NewIterator returns an iterator over the store as it is now. It holds no lock, but
+// the memtables and the files as they are: Close it.
 func (d *DB) NewIterator(o IterOptions) *Iterator {
-	s := d.state.Load() // before what may be seen of it
-	return d.iterator(o, s, d.visible.Load())
+	s, pin := d.acquire() // before what may be seen of it
+	return d.iterator(o, s, pin, d.visible.Load())
 }
 
 // iterator sees of a state what was there at a sequence number.
-func (d *DB) iterator(o IterOptions, s *state, seq uint64) *Iterator {
+func (d *DB) iterator(o IterOptions, s *state, pin *pin, seq uint64) *Iterator {
 	sources := []iterator{&memIterator{m: s.mem}}
 	for _, m := range s.full {
 		sources = append(sources, &memIterator{m: m.memtable})
@@ -65,7 +67,10 @@ func (d *DB) iterator(o IterOptions, s *state, seq uint64) *Iterator {
 			sources = append(sources, &levelIterator{tables: tables})
 		}
 	}
-	return &Iterator{db: d, options: o, seq: seq, merge: newMerge(sources)}
+	if s.closed {
+		sources = []iterator{failed{ErrClosed}}
+	}
+	return &Iterator{db: d, options: o, seq: seq, version: s.version, pin: pin, merge: newMerge(sources)}
 }
 
 // Scan yields the entries from lo on and before hi, in order, as they are when the
@@ -104,6 +109,13 @@ func (it *Iterator) Err() error { return it.err }
 // Close ends the use of the iterator, and returns Err. Closing again does nothing.
 func (it *Iterator) Close() error {
 	it.valid, it.merge = false, newMerge(nil)
+	if it.pin != nil {
+		it.pin.release()
+		it.pin = nil
+		if it.db.state.Load().version != it.version {
+			it.db.closeUnused()
+		}
+	}
 	return it.err
 }
 

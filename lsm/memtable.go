@@ -60,8 +60,8 @@ const (
 	head      = 1 // place of the node before all others
 )
 
-// memorySize is at least what a batch takes in a memtable: most of the bytes of
-// small entries are their nodes, of 33 bytes in the mean.
+// memorySize is what a batch takes in a memtable, and a little more: most of the bytes
+// of small entries are their nodes, of 33 bytes in the mean.
 func memorySize(batch []byte, changes uint32) int64 { return int64(len(batch)) + 40*int64(changes) }
 
 // newMemtable returns an empty one that can take batches of this memorySize.

@@ -144,3 +144,18 @@ func (m *merge) Err() error           { return m.err }
 func (m *merge) Key() []byte          { return m.heap[0].Key() }
 func (m *merge) Trailer() sst.Trailer { return m.heap[0].Trailer() }
 func (m *merge) Value() []byte        { return m.heap[0].Value() }
+
+// failed is an iterator that never has an entry. It is immutable.
+type failed struct{ err error }
+
+func (f failed) First()                     {}
+func (f failed) Last()                      {}
+func (f failed) SeekGE([]byte, sst.Trailer) {}
+func (f failed) SeekLT([]byte, sst.Trailer) {}
+func (f failed) Next()                      {}
+func (f failed) Prev()                      {}
+func (f failed) Valid() bool                { return false }
+func (f failed) Err() error                 { return f.err }
+func (f failed) Key() []byte                { return nil }
+func (f failed) Trailer() sst.Trailer       { return 0 }
+func (f failed) Value() []byte              { return nil }

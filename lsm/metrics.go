@@ -25,7 +25,7 @@ type Metrics struct {
 	Flushes     uint64        `json:"flushes"`
 	Compactions uint64        `json:"compactions"`
 	Moves       uint64        `json:"moves"`   // of a table to the next level, without writing it
-	Stalled     time.Duration `json:"stalled"` // time that writers have waited for room
+	Stalled     time.Duration `json:"stalled"` // time that the writer whose turn it was has waited for room
 
 	MemTableBytes int64 `json:"memtable_bytes"` // of all memtables
 	MemTables     int   `json:"memtables"`

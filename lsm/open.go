@@ -100,11 +100,15 @@ func (d *DB) open() (err error) {
 		return err
 	}
 	d.state.Store(&state{version: v})
+	v.enter()
 	if err := d.openTables(v); err != nil {
 		return err
 	}
 	if d.log, err = wal.Open(filepath.Join(d.dir, "log"), wal.Options{FS: o.FS, Durability: o.Durability, SegmentSize: o.segmentSize}); err != nil {
 		return d.logError(err)
+	}
+	if err := d.replayLog(); err != nil {
+		return err
 	}
 	if err := d.rewriteManifest(v, &edit{nextTable: d.nextTable, lastSeq: d.tabledSeq, logIndex: d.covered}); err != nil {
 		return err
@@ -112,12 +116,6 @@ func (d *DB) open() (err error) {
 	if err := d.removeOrphans(v); err != nil {
 		return err
 	}
-	mem, err := d.replayLog()
-	if err != nil {
-		return err
-	}
-	d.state.Store(&state{mem: mem, version: v})
-	d.visible.Store(d.lastSeq)
 	d.debt = o.Policy.Debt(d.layout(v))
 	return nil
 }
@@ -191,17 +189,24 @@ func (d *DB) tableFiles() (names []string, err error) {
 // openTables opens the tables of a version that nobody else uses yet.
 func (d *DB) openTables(v *version) error {
 	for level, tables := range v.levels {
-		for i, known := range tables {
-			t, err := d.openTable(known.number)
-			if err != nil {
-				return fmt.Errorf("table %d of level %d: %w", known.number, level, err)
+		for _, t := range tables {
+			open, err := d.openTable(t.number)
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fmt.Errorf("%w: %w", ErrCorrupt, err)
 			}
-			tables[i] = t
-			a, b := sst.AppendProperties(nil, &known.props), sst.AppendProperties(nil, &t.props)
-			if t.size != known.size || string(a) != string(b) {
-				return fmt.Errorf("%w: %s is not the table that the manifest means", ErrCorrupt, d.path(known.number))
+			if err != nil {
+				return fmt.Errorf("table %d of level %d: %w", t.number, level, err)
+			}
+			same := open.size == t.size && open.sum == t.sum
+			open.versions = t.versions
+			*t = *open
+			if !same {
+				return fmt.Errorf("%w: %s is not the table that the manifest means", ErrCorrupt, d.path(t.number))
 			}
 		}
+	}
+	if err := v.settle(); err != nil {
+		return fmt.Errorf("%w: manifest of %s: %w", ErrCorrupt, d.dir, err)
 	}
 	return nil
 }
@@ -242,50 +247,58 @@ func (d *DB) removeOrphans(v *version) error {
 	return nil
 }
 
-// replayLog returns a memtable of what the log has and no table. What a crash has
-// taken from the log may be in tables: then the log begins behind it.
-func (d *DB) replayLog() (*memtable, error) {
+// replayLog makes memtables of what the log has and no table. What a crash has taken
+// from the log may be in tables: then the log begins behind it.
+func (d *DB) replayLog() error {
 	if err := d.log.TruncateFront(d.covered); err != nil {
-		return nil, err
+		return err
 	}
-	records, err := d.readLog(d.log.All(0))
-	if err != nil {
-		return nil, err
-	}
-	d.logIndex = d.log.LastIndex() + 1
-	total := int64(0)
-	for _, r := range records {
-		total += memorySize(r.rest, r.count)
-	}
-	mem := newMemtable(max(d.options.MemTableSize, total), d.lastSeq)
-	for _, r := range records {
-		mem.apply(r)
-	}
-	return mem, nil
+	s := &state{version: d.state.Load().version, mem: d.newMemtable(0)}
+	d.logIndex = d.log.FirstIndex()
+	err := d.readLog(d.log.All(0), func(r record) {
+		size := memorySize(r.rest, r.count)
+		if s.mem.count.Load() > 0 && s.mem.bytes.Load()+size > d.options.MemTableSize {
+			s.full = append([]*fullMemtable{{s.mem, d.lastSeq, d.logIndex}}, s.full...)
+			s.mem = d.newMemtable(size)
+		} else if s.mem.count.Load() == 0 {
+			s.mem = d.newMemtable(size)
+		}
+		s.mem.apply(r)
+		d.logIndex++
+	})
+	d.state.Store(s)
+	d.visible.Store(d.lastSeq)
+	return err
 }
 
-// readLog returns the batches that are in no table, and sets the last sequence number.
-func (d *DB) readLog(log iter.Seq2[wal.Record, error]) (records []record, err error) {
+// newMemtable returns an empty one that takes a batch of this memorySize at least.
+func (d *DB) newMemtable(size int64) *memtable {
+	return newMemtable(max(size, d.options.MemTableSize), d.lastSeq)
+}
+
+// readLog visits the batches that are in no table, and keeps the last sequence number
+// behind each.
+func (d *DB) readLog(log iter.Seq2[wal.Record, error], visit func(record)) error {
 	d.lastSeq = d.tabledSeq
 	for r, err := range log {
 		if err != nil {
-			return nil, d.logError(err)
+			return d.logError(err)
 		}
 		if r.Index < d.covered {
 			continue
 		}
-		record, err := parseRecord(r.Data)
+		batch, err := parseRecord(r.Data)
 		switch {
 		case err == nil && !d.known:
 			err = fmt.Errorf("%w: the manifest is empty", errBadRecord)
-		case err == nil && record.seq != d.lastSeq+1:
-			err = fmt.Errorf("%w: changes from %d on, want %d", errBadRecord, record.seq, d.lastSeq+1)
+		case err == nil && batch.seq != d.lastSeq+1:
+			err = fmt.Errorf("%w: changes from %d on, want %d", errBadRecord, batch.seq, d.lastSeq+1)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: log of %s, record %d: %w", ErrCorrupt, d.dir, r.Index, err)
+			return fmt.Errorf("%w: log of %s, record %d: %w", ErrCorrupt, d.dir, r.Index, err)
 		}
-		records = append(records, record)
-		d.lastSeq += uint64(record.count)
+		visit(batch)
+		d.lastSeq += uint64(batch.count)
 	}
-	return records, nil
+	return nil
 }

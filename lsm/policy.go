@@ -35,10 +35,12 @@ type TableInfo struct {
 	Smallest, Largest []byte
 }
 
-// Task is a compaction: the tables of a level are merged into another one, or into
-// the same. The store adds what belongs to it: tables of the output level whose keys
-// overlap. It must not be changed: safe for concurrent readers; a writer needs
-// exclusive access.
+// Task is a compaction: the tables of a level are merged into another one below, or
+// into the same. The store adds what belongs to it: tables of the output level whose
+// keys overlap. It fails with what would put older entries above newer ones: in
+// another level no table between may have the same keys; in the same, the tables must
+// stand side by side. It must not be changed: safe for concurrent readers; a writer
+// needs exclusive access.
 type Task struct {
 	Level, Output int
 	Tables        []uint64 // of Level; all older ones of level 0 that overlap must be among them
@@ -62,7 +64,7 @@ type Task struct {
 type Leveled struct {
 	Growth  int // 0 stands for 10
 	Level0  int // tables in level 0 that are merged; 0 stands for 4
-	Stopped int // tables in level 0 at which writing stops; 0 stands for 20
+	Stopped int // tables in level 0 at which writing stops; 0 stands for Level0 + 16
 }
 
 func (p Leveled) withDefaults() Leveled {
@@ -153,9 +155,10 @@ func cheapest(tables, below []TableInfo) uint64 {
 	return best
 }
 
-// Debt grows with the tables in level 0, which every reader has to look at.
+// Debt grows with the tables in level 0, which every reader has to look at: writers are
+// slowed down from a quarter of the way between Level0 and Stopped on.
 func (p Leveled) Debt(l Layout) float64 {
 	p = p.withDefaults()
-	slow := 2 * p.Level0
-	return 1 + float64(len(l.Levels[0])-slow)/float64(max(1, p.Stopped-slow))
+	slow := p.Level0 + (p.Stopped-p.Level0)/4
+	return 1 + float64(len(l.Levels[0])-slow)/float64(p.Stopped-slow)
 }

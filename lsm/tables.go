@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/plinth-go/plinth/lsm/sst"
@@ -23,20 +24,33 @@ import (
 // Readers who come later see more, not less: their sequence number is at least what
 // was visible when the merge began, and that counts as one more snapshot here.
 type merger struct {
+	db        *DB
+	category  vfs.Category
 	source    iterator
-	snapshots []uint64                // in order; the last one is what was visible at the beginning
-	below     func(key []byte) bool   // whether older entries of a key can be below the output
-	output    func() (*output, error) // begins a table
-	size      int64                   // of a table, at which another one begins; 0 for one table
+	snapshots []uint64              // in order; the last one is what was visible at the beginning
+	below     func(key []byte) bool // whether older entries of a key can be below the output
+	size      int64                 // of a table, at which another one begins; 0 for one table
 }
 
-// run writes the tables.
+// errStopped: Close has begun.
+var errStopped = errors.New("stopped")
+
+// run writes the tables. After an error it leaves none.
 func (m *merger) run() (tables []*table, err error) {
 	var out *output
+	defer func() {
+		if err != nil {
+			m.discard(tables, out)
+			tables = nil
+		}
+	}()
 	var key []byte // of the entry before
 	var newer uint64
 	first := true
 	for m.source.First(); m.source.Valid() && err == nil; m.source.Next() {
+		if m.db.stopping.Load() {
+			return tables, errStopped
+		}
 		same := !first && bytes.Equal(key, m.source.Key())
 		t := m.source.Trailer()
 		hidden := same && m.hides(newer, t.Seq())
@@ -54,7 +68,7 @@ func (m *merger) run() (tables []*table, err error) {
 			out = nil
 		}
 		if out == nil {
-			if out, err = m.output(); err != nil {
+			if out, err = m.db.newOutput(m.category); err != nil {
 				break
 			}
 		}
@@ -64,10 +78,20 @@ func (m *merger) run() (tables []*table, err error) {
 		tables, err = out.finish(tables)
 		out = nil
 	}
-	if out != nil {
-		err = errors.Join(err, out.file.Close())
-	}
 	return tables, err
+}
+
+// discard closes and removes what nobody has heard of. If that fails, the next Open
+// will do it.
+func (m *merger) discard(tables []*table, out *output) {
+	if out != nil {
+		_ = out.file.Close()
+		_ = m.db.options.FS.Remove(m.db.path(out.number))
+	}
+	for _, t := range tables {
+		_ = t.close()
+		_ = m.db.options.FS.Remove(m.db.path(t.number))
+	}
 }
 
 // hides reports whether an entry hides an older one of its key from everybody.
@@ -134,6 +158,7 @@ func (d *DB) openTable(number uint64) (*table, error) {
 	return &table{
 		number:   number,
 		size:     reader.Size(),
+		sum:      props.Sum,
 		props:    props,
 		smallest: props.Smallest,
 		largest:  props.Largest,
@@ -142,18 +167,37 @@ func (d *DB) openTable(number uint64) (*table, error) {
 	}, nil
 }
 
-// damage says of a table's damage that it is the store's.
+// damage says of a table's damage that it is the store's, and of a closed file that
+// the store has been closed.
 func (d *DB) damage(err error) error {
-	if errors.Is(err, sst.ErrCorrupt) || errors.Is(err, sst.ErrVersion) {
+	switch {
+	case errors.Is(err, sst.ErrCorrupt), errors.Is(err, sst.ErrVersion):
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, d.dir, err)
+	case errors.Is(err, fs.ErrClosed) && d.stopping.Load():
+		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	return err
 }
 
 // install makes an edit durable and the version that it leads to the present one.
-// More is a further change of the state, made at the same moment. The files that are
-// not needed any more are removed; whoever still reads them has them open.
+// More is a further change of the state, made at the same moment. Files that nobody
+// needs any more are removed. After an error nobody knows whether the manifest has the
+// edit: the tables are closed and stay.
 func (d *DB) install(e *edit, more func(*state)) error {
+	err := d.tryInstall(e, more)
+	if err != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for _, p := range e.come {
+			if p.table.versions == 0 {
+				_ = p.table.close()
+			}
+		}
+	}
+	return err
+}
+
+func (d *DB) tryInstall(e *edit, more func(*state)) error {
 	if len(e.come) > 0 {
 		if err := d.options.FS.SyncDir(d.dir); err != nil {
 			return err
@@ -163,14 +207,7 @@ func (d *DB) install(e *edit, more func(*state)) error {
 		return err
 	}
 	d.updateDebt()
-	for _, p := range e.gone {
-		if slices.ContainsFunc(e.come, func(q placed) bool { return q.table.number == p.table.number }) {
-			continue // it has only moved
-		}
-		if err := d.options.FS.Remove(d.path(p.table.number)); err != nil {
-			d.options.Logger.Warn("lsm cannot remove a table; the next Open will", "error", err)
-		}
-	}
+	d.closeUnused()
 	return nil
 }
 
@@ -181,7 +218,11 @@ func (d *DB) publishVersion(e *edit, more func(*state)) error {
 	d.mu.Lock()
 	e.nextTable, e.lastSeq, e.logIndex = d.nextTable, max(e.lastSeq, d.tabledSeq), max(e.logIndex, d.covered)
 	d.mu.Unlock()
-	next, err := d.state.Load().version.apply(e)
+	before := d.state.Load().version
+	next, err := before.apply(e)
+	if err == nil {
+		err = next.settle()
+	}
 	if err != nil {
 		return err
 	}
@@ -191,6 +232,8 @@ func (d *DB) publishVersion(e *edit, more func(*state)) error {
 	d.mu.Lock()
 	s := *d.state.Load()
 	s.version = next
+	next.enter()
+	d.retired = append(d.retired, before)
 	if more != nil {
 		more(&s)
 	}

@@ -40,14 +40,14 @@ func Verify(dir string, o Options) (err error) {
 		return nil // a crash came before there was a store
 	}
 	d.state.Store(&state{version: v})
+	v.enter()
 	if err := d.openTables(v); err != nil {
 		return err
 	}
 	if err := d.verifyTables(v); err != nil {
 		return err
 	}
-	_, err = d.readLog(wal.Records(filepath.Join(dir, "log"), wal.Options{FS: fsys}))
-	return err
+	return d.readLog(wal.Records(filepath.Join(dir, "log"), wal.Options{FS: fsys}), func(record) {})
 }
 
 // verifyTables reads each table by itself, and then all as one, in the order of the

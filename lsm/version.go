@@ -18,25 +18,30 @@ import (
 // a key in common, so that one of them at most has a key.
 const numLevels = 7
 
-// table is one of a version. It is immutable, but for the reader, which is opened
-// before the table is published.
+// table is one of a version. It is immutable, but for what opening adds before it is
+// published, and for the last field.
 type table struct {
-	number   uint64
-	size     int64
+	number uint64
+	size   int64
+	sum    uint64 // of the properties: tells it from another with its number
+
+	// Not before it is open.
 	props    sst.Properties
 	smallest []byte // keys; of props
 	largest  []byte
+	reader   *sst.Table
+	file     vfs.File
 
-	reader *sst.Table
-	file   vfs.File
+	versions int // that have it, of those that may be read; guarded by DB.mu
 }
 
 func (t *table) close() error { return t.file.Close() }
 
-// version is the set of tables at one time. It is immutable: who has loaded one may
-// use it for as long as he likes.
+// version is the set of tables at one time. It is immutable; what its tables hold can
+// be read as long as it is pinned.
 type version struct {
 	levels [numLevels][]*table
+	pins   pins
 }
 
 // edit is what one step changes: tables that come and go, and how far the log is in
@@ -47,8 +52,10 @@ type version struct {
 //	uvarint  the last sequence number that is in tables
 //	uvarint  the first record of the log that is not in tables
 //	uvarint  number of tables that go; of each: level, number
-//	uvarint  number of tables that come; of each: level, number, size, and the length
-//	         and bytes of its properties as sst encodes them
+//	uvarint  number of tables that come; of each: level, number, size, and the sum
+//	         that tells it from others
+//
+// Which keys a table has, it says itself: so records are short, whatever the keys.
 type edit struct {
 	whole     bool
 	nextTable uint64
@@ -81,9 +88,7 @@ func (e *edit) encode() []byte {
 		b = binary.AppendUvarint(b, uint64(p.level))
 		b = binary.AppendUvarint(b, p.table.number)
 		b = binary.AppendUvarint(b, uint64(p.table.size))
-		props := sst.AppendProperties(nil, &p.table.props)
-		b = binary.AppendUvarint(b, uint64(len(props)))
-		b = append(b, props...)
+		b = binary.AppendUvarint(b, p.table.sum)
 	}
 	return b
 }
@@ -134,17 +139,9 @@ func decodeEdit(b []byte) (*edit, error) {
 		e.gone = append(e.gone, placed{d.level(), &table{number: d.number()}})
 	}
 	for range d.length() {
-		p := placed{d.level(), &table{number: d.number(), size: int64(d.number() & (1<<62 - 1))}}
-		n := d.length()
-		props, err := sst.ParseProperties(bytes.Clone(d.rest[:n]))
-		if err != nil {
-			return nil, errBadEdit
-		}
-		d.rest = d.rest[n:]
-		p.table.props, p.table.smallest, p.table.largest = props, props.Smallest, props.Largest
-		e.come = append(e.come, p)
+		e.come = append(e.come, placed{d.level(), &table{number: d.number(), size: int64(d.number() & (1<<62 - 1)), sum: d.number()}})
 	}
-	if d.bad || len(d.rest) > 0 {
+	if d.bad || len(d.rest) > 0 || e.lastSeq > sst.MaxSeq {
 		return nil, errBadEdit
 	}
 	return e, nil
@@ -152,7 +149,8 @@ func decodeEdit(b []byte) (*edit, error) {
 
 var errBadVersion = errors.New("an edit that does not fit the version")
 
-// apply returns the version that follows this one.
+// apply returns the version that follows this one, with the tables of each level in
+// no order.
 func (v *version) apply(e *edit) (*version, error) {
 	next := &version{}
 	if !e.whole {
@@ -171,10 +169,15 @@ func (v *version) apply(e *edit) (*version, error) {
 	for _, p := range e.come {
 		next.levels[p.level] = append(next.levels[p.level], p.table)
 	}
-	for level := range next.levels {
-		sortLevel(level, next.levels[level])
+	return next, nil
+}
+
+// settle puts the tables of each level in order, and reports what must not be.
+func (v *version) settle() error {
+	for level := range v.levels {
+		sortLevel(level, v.levels[level])
 	}
-	return next, next.check()
+	return v.consistent()
 }
 
 // sortLevel puts the newest first in level 0, and the smallest keys in others. What
@@ -188,8 +191,8 @@ func sortLevel(level int, tables []*table) {
 	})
 }
 
-// check reports what must not be in a version.
-func (v *version) check() error {
+// consistent reports what must not be in a version.
+func (v *version) consistent() error {
 	for level, tables := range v.levels {
 		for i := 1; i < len(tables); i++ {
 			a, b := tables[i-1], tables[i]

@@ -92,7 +92,7 @@ func (b *Block) Size() int { return len(b.entries) + len(b.restarts) + 64 }
 var (
 	errNoRestarts = errors.New("the restarts do not fit in the block")
 	errBadRestart = errors.New("a restart is out of place")
-	errBadEntry   = errors.New("an entry is cut short or shares more than there is")
+	errBadEntry   = errors.New("an entry is cut short, shares more than there is, or is of no kind")
 )
 
 // parseBlock looks at the frame of a block; its entries are looked at when
@@ -151,6 +151,9 @@ func (b *Block) decode(at int) (e entry, ok bool) {
 	}
 	e.shared = lengths[0]
 	e.trailer = Trailer(binary.LittleEndian.Uint64(rest))
+	if e.trailer.Kind() > Set {
+		return e, false
+	}
 	rest = rest[trailerSize:]
 	e.suffix, e.value = rest[:unshared:unshared], rest[unshared:unshared+length:unshared+length]
 	e.next = len(b.entries) - len(rest) + unshared + length

@@ -22,6 +22,16 @@ func TestBlockFormat(t *testing.T) {
 	require.Equal(t, "#8 delete", NewTrailer(8, Delete).String())
 }
 
+// TestBlockKind: an entry that neither sets nor deletes is damage.
+func TestBlockKind(t *testing.T) {
+	var b blockBuilder
+	b.add([]byte("ant"), NewTrailer(7, Set+1), nil)
+	block, err := parseBlock(b.finish())
+	require.NoError(t, err)
+	_, _, _, err = block.find([]byte("ant"), NewTrailer(9, Set))
+	require.ErrorIs(t, err, errBadEntry)
+}
+
 // TestBlockFind holds find, which compares parts of keys, against the cursor, which
 // puts them together and compares the whole.
 func TestBlockFind(t *testing.T) {

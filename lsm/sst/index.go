@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"sort"
 )
 
 // The index says in which block a key is: for each block a separator, a key that
@@ -124,8 +125,10 @@ func (x *index) search(key []byte) int {
 			n = half
 		}
 	}
-	for lo < len(x.heads) && x.heads[lo] == h && bytes.Compare(x.separator(lo), key) < 0 {
-		lo++
+	if lo == len(x.heads) || x.heads[lo] != h {
+		return lo
 	}
-	return lo
+	// Keys that begin alike can have many heads alike.
+	end := lo + sort.Search(len(x.heads)-lo, func(i int) bool { return x.heads[lo+i] > h })
+	return lo + sort.Search(end-lo, func(i int) bool { return bytes.Compare(x.separator(lo+i), key) >= 0 })
 }

@@ -3,6 +3,7 @@ package sst
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"testing"
@@ -172,11 +173,12 @@ func writeAndRead(t *testing.T, fsys vfs.FS, rows []row, o WriterOptions) error 
 func TestBadInput(t *testing.T) {
 	f := fileWith(t, nil)
 	w := NewWriter(f, WriterOptions{})
-	require.NoError(t, w.Add([]byte("b"), 7, nil))
-	require.ErrorIs(t, w.Add([]byte("b"), 7, nil), ErrOrder)
+	require.NoError(t, w.Add([]byte("b"), NewTrailer(7, Set), nil))
+	require.ErrorIs(t, w.Add([]byte("b"), NewTrailer(7, Set), nil), ErrOrder)
 	_, err := w.Finish()
 	require.ErrorIs(t, err, ErrOrder)
-	require.ErrorContains(t, err, `"b" #0 kind 7 behind "b" #0 kind 7`)
+	require.ErrorContains(t, err, `"b" #7 set behind "b" #7 set`)
+	require.ErrorIs(t, NewWriter(f, WriterOptions{}).Add([]byte("b"), NewTrailer(7, Set+1), nil), errKind)
 
 	require.ErrorIs(t, NewWriter(f, WriterOptions{}).Add(make([]byte, MaxKeySize+1), 0, nil), ErrTooLarge)
 	require.NoError(t, NewWriter(f, WriterOptions{}).Add(make([]byte, MaxKeySize), 0, nil))
@@ -187,6 +189,49 @@ func TestBadInput(t *testing.T) {
 		require.ErrorIs(t, err, ErrCorrupt)
 		require.NotErrorIs(t, err, fs.ErrNotExist)
 	}
+}
+
+// TestFinishAgain: a table that is finished takes no more and stays as it is. Planted
+// and caught: a second Finish that writes the end once more.
+func TestFinishAgain(t *testing.T) {
+	f := fileWith(t, nil)
+	w := NewWriter(f, WriterOptions{})
+	require.NoError(t, w.Add([]byte("b"), NewTrailer(7, Set), nil))
+	first, err := w.Finish()
+	require.NoError(t, err)
+	require.ErrorIs(t, w.Add([]byte("c"), NewTrailer(7, Set), nil), ErrFinished)
+	again, err := w.Finish()
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	table, err := Open(f, Options{})
+	require.NoError(t, err)
+	require.NoError(t, table.Verify())
+	require.Equal(t, first, table.Properties())
+}
+
+// TestIndexOfKeysThatBeginAlike searches where the numbers that the index compares are
+// all the same, since one key keeps the others from having a beginning in common: it
+// finds the first separator that is not before the key, as a walk does. Planted and
+// caught: a search that ends at the first or behind the last of them.
+func TestIndexOfKeysThatBeginAlike(t *testing.T) {
+	var b blockBuilder
+	add := func(key string, i int64) { b.add([]byte(key), 0, appendHandle(nil, handle{i * 100, 100})) }
+	add("another", 0)
+	for i := range int64(500) {
+		add(fmt.Sprintf("https://example.org/%06d", i*10), i+1)
+	}
+	x, err := parseIndex(b.finish())
+	require.NoError(t, err)
+	for i := range 6000 {
+		key := fmt.Appendf(nil, "https://example.org/%06d", i)
+		want := 0
+		for want < len(x.blocks) && bytes.Compare(x.separator(want), key) < 0 {
+			want++
+		}
+		require.Equal(t, want, x.search(key))
+	}
+	require.Equal(t, 0, x.search([]byte("a")))
+	require.Equal(t, len(x.blocks), x.search([]byte("https://z")))
 }
 
 // FuzzOpen reads files that are no tables.

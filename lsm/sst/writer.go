@@ -39,6 +39,9 @@ const (
 var (
 	ErrOrder    = errors.New("sst: entries are not in order")
 	ErrTooLarge = errors.New("sst: key or value too large")
+	ErrFinished = errors.New("sst: the table is finished")
+
+	errKind = errors.New("sst: an entry of no kind")
 )
 
 // Writer writes a table: entries in order, from the first to the last, into a new
@@ -60,6 +63,7 @@ type Writer struct {
 	sum     uint32 // for the properties
 	props   Properties
 	err     error // sticky
+	done    bool  // finished
 }
 
 // NewWriter returns a writer for a new and empty file, which the caller closes.
@@ -78,6 +82,9 @@ func NewWriter(file vfs.File, o WriterOptions) *Writer {
 // Add appends an entry, which must be behind the one before in the order of
 // Compare. The writer keeps neither key nor value.
 func (w *Writer) Add(key []byte, trailer Trailer, value []byte) error {
+	if w.err == nil && w.done {
+		return ErrFinished
+	}
 	if w.err == nil {
 		w.err = w.add(key, trailer, value)
 	}
@@ -87,6 +94,9 @@ func (w *Writer) Add(key []byte, trailer Trailer, value []byte) error {
 func (w *Writer) add(key []byte, trailer Trailer, value []byte) error {
 	if len(key) > MaxKeySize || len(value) > MaxValueSize {
 		return fmt.Errorf("%w: %d and %d bytes, at most %d and %d", ErrTooLarge, len(key), len(value), MaxKeySize, MaxValueSize)
+	}
+	if trailer.Kind() > Set {
+		return fmt.Errorf("%w: %v", errKind, trailer)
 	}
 	first := w.props.Entries == 0
 	if !first && Compare(w.key, w.trailer, key, trailer) >= 0 {
@@ -171,9 +181,10 @@ func (w *Writer) flush() error {
 }
 
 // Finish writes what is left and syncs the file. The table is complete then, and
-// on the disk, except for its name.
+// on the disk, except for its name. Finishing again does nothing.
 func (w *Writer) Finish() (Properties, error) {
-	if w.err == nil {
+	if w.err == nil && !w.done {
+		w.done = true
 		w.err = w.finish()
 	}
 	return w.props, w.err

@@ -1,0 +1,170 @@
+package lsm
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/vfs"
+	"github.com/plinth-go/plinth/wal"
+)
+
+// TestDurabilityOfABatch: what a batch was applied with is what it has, whatever the
+// store's own: a killed process leaves what is Flushed, and what is Synced. Planted and
+// caught: a batch with less than the store's durability that waits for nothing.
+func TestDurabilityOfABatch(t *testing.T) {
+	for own := wal.Synced; own <= wal.Buffered; own++ {
+		for asked := wal.Synced; asked <= wal.Buffered; asked++ {
+			disk := vfs.NewMem()
+			o := tiny(disk)
+			o.Durability = own
+			db := opened(t, o)
+			var b Batch
+			b.Put([]byte("k"), []byte("v"))
+			require.NoError(t, db.ApplyWith(&b, asked))
+			o.FS = disk.Clone() // as a killed process leaves it
+			left, err := reopenedContent(o)
+			require.NoError(t, err)
+			require.Equal(t, asked != wal.Buffered, left != "", "store %v, asked %v", own, asked)
+			require.NoError(t, db.Close())
+		}
+	}
+}
+
+// fullLog refuses what the log writes, once it is told to.
+type fullLog struct {
+	vfs.FS
+	full *atomic.Bool
+}
+
+func (f fullLog) Open(name string, m vfs.Mode, c vfs.Category) (vfs.File, error) {
+	file, err := f.FS.Open(name, m, c)
+	return fullLogFile{file, f.full}, err
+}
+
+type fullLogFile struct {
+	vfs.File
+	full *atomic.Bool
+}
+
+func (f fullLogFile) WriteAt(b []byte, off int64) (int, error) {
+	if f.full.Load() {
+		return 0, errBroken
+	}
+	return f.File.WriteAt(b, off)
+}
+
+// TestLogFails: when the log has failed nothing is acknowledged any more, not even
+// what needs no waiting. Planted and caught: a batch with less than the store's
+// durability that does not ask what became of its record.
+func TestLogFails(t *testing.T) {
+	full := new(atomic.Bool)
+	o := Options{FS: fullLog{vfs.NewMem(), full}}
+	db := opened(t, o)
+	full.Store(true)
+	var b Batch
+	b.Put([]byte("k"), make([]byte, 100<<10))
+	err := error(nil)
+	for range 30 { // the log keeps a megabyte back before it writes
+		if err = db.ApplyWith(&b, wal.Buffered); err != nil {
+			break
+		}
+	}
+	require.ErrorIs(t, err, ErrFailed)
+	require.ErrorIs(t, err, errBroken)
+	acknowledged := db.visible.Load()
+	require.ErrorIs(t, db.ApplyWith(&b, wal.Buffered), ErrFailed)
+	require.Equal(t, acknowledged, db.visible.Load())
+	_ = db.Close()
+}
+
+// stopped is a policy that lets nobody write and never compacts.
+type stopped struct{}
+
+func (stopped) Pick(Layout) (Task, bool) { return Task{}, false }
+func (stopped) Debt(l Layout) float64    { return float64(2 * len(l.Levels[0])) }
+
+// TestCloseWhileStopped closes a store whose writers have been stopped: they and those
+// behind them are told, and Close returns. Planted and caught, by hanging: a Close that
+// waits for the writer's turn before it says so.
+func TestCloseWhileStopped(t *testing.T) {
+	o := tiny(vfs.NewMem())
+	o.Policy = stopped{}
+	db := opened(t, o)
+	require.NoError(t, db.Put([]byte("k"), nil))
+	require.NoError(t, db.Flush())
+	var writers sync.WaitGroup
+	errs := make([]error, 4)
+	for i := range errs {
+		writers.Go(func() { errs[i] = db.Put([]byte{byte('a' + i)}, nil) })
+	}
+	for db.commit.TryLock() { // until one of them is stopped
+		db.commit.Unlock()
+	}
+	require.NoError(t, db.Close())
+	writers.Wait()
+	for _, err := range errs {
+		require.ErrorIs(t, err, ErrClosed)
+	}
+	require.NoError(t, db.Close())
+}
+
+// TestClosed calls what a closed store does not do any more.
+func TestClosed(t *testing.T) {
+	db := opened(t, tiny(vfs.NewMem()))
+	require.NoError(t, db.Put([]byte("k"), []byte("v")))
+	require.NoError(t, db.Flush())
+	require.NoError(t, db.Put([]byte("memory"), []byte("v")))
+	s := db.Snapshot()
+	it := db.NewIterator(IterOptions{})
+	require.NoError(t, db.Close())
+	for _, key := range []string{"k", "memory", "nothing"} {
+		_, err := db.Get([]byte(key))
+		require.ErrorIs(t, err, ErrClosed)
+		_, err = s.Get([]byte(key))
+		require.ErrorIs(t, err, ErrClosed)
+	}
+	for _, err := range db.Scan(nil, nil) {
+		require.ErrorIs(t, err, ErrClosed)
+	}
+	require.ErrorIs(t, db.Put([]byte("k"), nil), ErrClosed)
+	require.ErrorIs(t, db.Delete([]byte("k")), ErrClosed)
+	require.ErrorIs(t, db.Flush(), ErrClosed)
+	require.ErrorIs(t, db.Compact(t.Context(), nil, nil), ErrClosed)
+	require.ErrorIs(t, it.Close(), nil)
+	s.Close()
+	require.NotEmpty(t, db.Metrics().Levels)
+}
+
+// blockingFS makes no table until it is told to.
+type blockingFS struct {
+	vfs.FS
+	tables chan struct{}
+}
+
+func (b blockingFS) Open(name string, m vfs.Mode, c vfs.Category) (vfs.File, error) {
+	if c == categoryFlush && m == vfs.Create {
+		<-b.tables
+	}
+	return b.FS.Open(name, m, c)
+}
+
+// TestCompactGivesUp: a Compact whose context has ended returns, be it that the flush
+// before it takes long.
+func TestCompactGivesUp(t *testing.T) {
+	b := blockingFS{vfs.NewMem(), make(chan struct{})}
+	db := opened(t, tiny(b))
+	require.NoError(t, db.Put([]byte("k"), nil))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan error)
+	go func() { done <- db.Compact(ctx, nil, nil) }()
+	cancel(errors.New("no patience"))
+	require.ErrorIs(t, <-done, context.Canceled)
+	close(b.tables)
+	require.NoError(t, db.Compact(t.Context(), nil, nil))
+	require.NoError(t, db.Close())
+}

@@ -1,0 +1,119 @@
+package lsm
+
+import (
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+)
+
+// How long a table stays open. A reader pins the version that it reads from; a table
+// belongs to the present version and to those before it that somebody has pinned, and
+// when it is in none of these any more, its file is closed and removed.
+//
+// Pinning must not make readers meet at one counter, so each version has several, and
+// a reader takes one by chance. He counts himself in and then looks whether the
+// version is still the present one: if not, he was too late, and tries again with the
+// next. So once a version is not the present one, nobody joins those who are in, and
+// when each counter has been seen at 0 after that, one after the other, all have left.
+
+// pins count the readers of a version. They are safe for concurrent use.
+type pins [16]pin
+
+// pin is one of several counters, alone on its cache line.
+type pin struct {
+	readers atomic.Int64
+	_       [56]byte
+}
+
+func (p *pin) release() { p.readers.Add(-1) }
+
+// held reports whether somebody may be in. The version is not the present one.
+func (p *pins) held() bool {
+	for i := range p {
+		if p[i].readers.Load() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// forget lets everybody go, though they do not know it.
+func (p *pins) forget() {
+	for i := range p {
+		p[i].readers.Store(0)
+	}
+}
+
+// acquire returns the state, whose tables stay open until the pin is released.
+func (d *DB) acquire() (*state, *pin) {
+	for {
+		s := d.state.Load()
+		p := &s.version.pins[rand.Uint32()%uint32(len(s.version.pins))]
+		p.readers.Add(1)
+		if d.state.Load() == s {
+			return s, p
+		}
+		p.release()
+	}
+}
+
+// enter counts a version in that is becoming the present one. The caller holds mu.
+func (v *version) enter() {
+	for _, tables := range v.levels {
+		for _, t := range tables {
+			t.versions++
+		}
+	}
+}
+
+// closeUnused closes and removes the tables of versions that nobody can read from any
+// more, unless others have them too.
+func (d *DB) closeUnused() {
+	d.mu.Lock()
+	kept := d.retired[:0]
+	var unused []*table
+	for _, v := range d.retired {
+		if v.pins.held() {
+			kept = append(kept, v)
+		} else {
+			unused = append(unused, v.leave()...)
+		}
+	}
+	clear(d.retired[len(kept):])
+	d.retired = kept
+	d.mu.Unlock()
+	for _, t := range unused {
+		err := errors.Join(t.close(), d.options.FS.Remove(d.path(t.number)))
+		if err != nil {
+			d.options.Logger.Warn("lsm cannot remove a table; the next Open will", "error", err)
+		}
+	}
+}
+
+// leave counts a version out and returns the tables that no other one has. The caller
+// holds mu.
+func (v *version) leave() (unused []*table) {
+	for _, tables := range v.levels {
+		for _, t := range tables {
+			if t.versions--; t.versions == 0 {
+				unused = append(unused, t)
+			}
+		}
+	}
+	return unused
+}
+
+// closeTables closes all tables, whether somebody reads from them or not, and removes
+// those that are not in the present version. Nothing else goes on.
+func (d *DB) closeTables() (err error) {
+	for _, v := range d.retired {
+		v.pins.forget()
+	}
+	d.closeUnused()
+	for _, tables := range d.state.Load().version.levels {
+		for _, t := range tables {
+			err = errors.Join(err, t.close())
+		}
+	}
+	return err
+}
