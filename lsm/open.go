@@ -110,10 +110,10 @@ func (d *DB) open() (err error) {
 	if err := d.replayLog(); err != nil {
 		return err
 	}
-	if err := d.rewriteManifest(v, &edit{nextTable: d.nextTable, lastSeq: d.tabledSeq, logIndex: d.covered}); err != nil {
+	if err := d.removeOrphans(v); err != nil { // first what needs no space, but gives some
 		return err
 	}
-	if err := d.removeOrphans(v); err != nil {
+	if err := d.rewriteManifest(v, &edit{nextTable: d.nextTable, lastSeq: d.tabledSeq, logIndex: d.covered}); err != nil {
 		return err
 	}
 	d.debt = o.Policy.Debt(d.layout(v))
