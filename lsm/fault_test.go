@@ -43,6 +43,36 @@ func TestEveryOperationFailsOnce(t *testing.T) {
 	}
 }
 
+// TestRefusedWithoutWaiting makes each operation of the log fail once, under batches that
+// do not wait for the disk: the one whose turn it was is refused all the same, and so
+// are all after it. Planted and caught: a batch that is acknowledged because it need not
+// be on the disk, although the log has no place for it.
+func TestRefusedWithoutWaiting(t *testing.T) {
+	history := func(at int) (in *vfs.Injector, opened int) {
+		in = vfs.Inject(vfs.NewMem(), vfs.Fault{At: at, Err: errBroken})
+		db, err := Open("db", Options{FS: in, segmentSize: 8 << 10})
+		require.NoError(t, err)
+		opened = in.Ops()
+		var b Batch
+		b.Put([]byte("k"), make([]byte, 1500))
+		for range 20 {
+			if err := db.ApplyWith(&b, wal.Buffered); in.Fired() {
+				require.ErrorIs(t, err, ErrFailed, "operation %d", at)
+				require.ErrorIs(t, err, errBroken)
+			} else {
+				require.NoError(t, err)
+			}
+		}
+		_ = db.Close()
+		return in, opened
+	}
+	_, opened := history(0)
+	for at := opened + 1; at < opened+60; at++ {
+		in, _ := history(at)
+		require.True(t, in.Fired())
+	}
+}
+
 // faultHistory works on a store until something fails, and returns how many changes
 // were acknowledged and issued. Change i sets key i%40 to i.
 func faultHistory(t *testing.T, fsys vfs.FS) (acknowledged, issued int) {

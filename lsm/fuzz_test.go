@@ -88,7 +88,7 @@ func FuzzModel(f *testing.F) {
 		}
 		checkVersion(t, m.db)
 		m.reopen()
-		m.walk(m.db.NewIterator, m.now)
+		m.whole()
 		require.NoError(t, m.db.Close())
 	})
 }
