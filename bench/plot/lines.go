@@ -19,6 +19,7 @@ type Lines struct {
 type Series struct {
 	Name   string
 	Points []Point
+	Dashed bool // what was calculated, among what was measured
 }
 
 // Point is a value at a place. It is a plain value: safe for concurrent use.
@@ -108,7 +109,11 @@ func (l Lines) series(c *canvas, in box, sx, sy scale, i int, s Series) bool {
 	if d.Len() == 0 {
 		return false
 	}
-	c.path("curve "+seriesClass(i), d.String())
+	if s.Dashed {
+		c.dashes("curve "+seriesClass(i), d.String())
+	} else {
+		c.path("curve "+seriesClass(i), d.String())
+	}
 	for _, p := range s.Points {
 		x, y, ok := place(in, sx, sy, p.X, p.Y)
 		if !ok {

@@ -24,21 +24,21 @@ func drawings() map[string]func(Size) string {
 		X:     Axis{Label: "writers", Kind: Log, Ticks: []float64{1, 4, 16, 64}},
 		Y:     Axis{Label: "records per second", Kind: Log},
 		Series: []Series{
-			{"synced", []Point{{X: 1, Y: 900, Lo: 700, Hi: 1100}, {X: 4, Y: 2500}, {X: 16, Y: 9000}, {X: 64, Y: 30_000}}},
-			{"flushed", []Point{{X: 1, Y: 400_000}, {X: 4, Y: 350_000}, {X: 16, Y: 600_000}, {X: 64, Y: 700_000}}},
-			{"buffered", []Point{{X: 1, Y: 2e6}, {X: 4, Y: 1.1e6}, {X: 16, Y: 900_000}, {X: 64, Y: 690_000}}},
+			{Name: "synced", Points: []Point{{X: 1, Y: 900, Lo: 700, Hi: 1100}, {X: 4, Y: 2500}, {X: 16, Y: 9000}, {X: 64, Y: 30_000}}},
+			{Name: "flushed", Points: []Point{{X: 1, Y: 400_000}, {X: 4, Y: 350_000}, {X: 16, Y: 600_000}, {X: 64, Y: 700_000}}},
+			{Name: "buffered", Points: []Point{{X: 1, Y: 2e6}, {X: 4, Y: 1.1e6}, {X: 16, Y: 900_000}, {X: 64, Y: 690_000}}},
 		},
 	}
 	latency := Percentiles("Latency distribution",
-		Series{"1 writer", Quantiles(20_000, func(q float64) float64 { return 1e6 / math.Pow(1-q, 0.3) })},
-		Series{"64 writers", Quantiles(900_000, func(q float64) float64 { return 2e6 / math.Pow(1-q, 0.2) })})
+		Series{Name: "1 writer", Points: Quantiles(20_000, func(q float64) float64 { return 1e6 / math.Pow(1-q, 0.3) })},
+		Series{Name: "64 writers", Points: Quantiles(900_000, func(q float64) float64 { return 2e6 / math.Pow(1-q, 0.2) })})
 	gaps := Lines{
 		Title: "Gaps & <escapes>",
 		X:     Axis{Label: `"x" & <y>`},
 		Y:     Axis{Label: "share", Unit: Percent, Zero: true},
 		Series: []Series{
-			{`<b onload="x">&'`, []Point{{X: 0, Y: 0.1}, {X: 1, Y: math.NaN()}, {X: 2, Y: 0.3}, {X: 3, Y: math.Inf(1)}, {X: 4, Y: 0.25}}},
-			{"all gone \x00", []Point{{X: math.NaN(), Y: 1}}},
+			{Name: `<b onload="x">&'`, Points: []Point{{X: 0, Y: 0.1}, {X: 1, Y: math.NaN()}, {X: 2, Y: 0.3}, {X: 3, Y: math.Inf(1)}, {X: 4, Y: 0.25}}},
+			{Name: "all gone \x00", Points: []Point{{X: math.NaN(), Y: 1}}},
 		},
 	}
 	bars := Bars{
@@ -46,9 +46,18 @@ func drawings() map[string]func(Size) string {
 		X:     Axis{Label: "write amplification"},
 		Bars:  []Bar{{"128 B, 1 writer", 1.19, 0}, {"128 B, 64 writers", 1.18, 0}, {"4 KiB, 1 writer", 1.01, 1}, {"broken", math.NaN(), 1}},
 	}
-	one := Lines{X: Axis{Label: "x"}, Y: Axis{Label: "y", Unit: Bytes}, Series: []Series{{"one", []Point{{X: 5, Y: 4096}}}}}
+	one := Lines{X: Axis{Label: "x"}, Y: Axis{Label: "y", Unit: Bytes}, Series: []Series{{Name: "one", Points: []Point{{X: 5, Y: 4096}}}}}
+	model := Lines{
+		Title: "Blocks read by growth, and a model",
+		X:     Axis{Label: "growth", Kind: Log, Ticks: []float64{2, 4, 10}},
+		Y:     Axis{Label: "blocks", Zero: true},
+		Series: []Series{
+			{Name: "measured", Points: []Point{{X: 2, Y: 6.2}, {X: 4, Y: 3.9}, {X: 10, Y: 3.1}}},
+			{Name: "model", Points: []Point{{X: 2, Y: 6.5, Plain: true}, {X: 5, Y: 3.5, Plain: true}, {X: 10, Y: 3, Plain: true}}, Dashed: true},
+		},
+	}
 	return map[string]func(Size) string{
-		"throughput": throughput.SVG, "latency": latency.SVG, "gaps": gaps.SVG, "bars": bars.SVG,
+		"model": model.SVG, "throughput": throughput.SVG, "latency": latency.SVG, "gaps": gaps.SVG, "bars": bars.SVG,
 		"one": one.SVG, "empty": Lines{Title: "nothing"}.SVG, "nobars": Bars{}.SVG,
 	}
 }

@@ -65,6 +65,12 @@ func (c *canvas) path(class, d string) {
 	fmt.Fprintf(&c.b, `<path class="%s" d="%s"/>`+"\n", class, d)
 }
 
+// dashes draws a path with gaps. They are no style: a drawing keeps them wherever it
+// is shown.
+func (c *canvas) dashes(class, d string) {
+	fmt.Fprintf(&c.b, `<path class="%s" stroke-dasharray="7 5" d="%s"/>`+"\n", class, d)
+}
+
 func (c *canvas) rect(class string, x, y, w, h float64, title string) {
 	fmt.Fprintf(&c.b, `<rect class="%s" x="%s" y="%s" width="%s" height="%s" rx="2">%s</rect>`+"\n",
 		class, num(x), num(y), num(w), num(h), tooltip(title))
