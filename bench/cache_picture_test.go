@@ -12,7 +12,7 @@ import (
 	"github.com/plinth-go/plinth/cache/cachesim"
 )
 
-var redraw = flag.Bool("redraw", false, "write the picture of package cache's lesson anew")
+var redraw = flag.Bool("redraw", false, "write the pictures of the packages' lessons anew")
 
 // TestPictureOfTheLesson compares the picture in cache/README.md with what the
 // recorded trace gives now. To draw it again after a change of a policy:

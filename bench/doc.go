@@ -15,8 +15,9 @@
 // Each package adds an experiment that varies what matters and holds the rest.
 // Times are measured in a closed loop of so many callers, each operation into
 // a histogram (bench/load, bench/hist). Bytes and fsyncs are counted at the
-// file system, not estimated. The report draws them (bench/plot, bench/report)
-// and says on which machine (bench/machine).
+// file system, not estimated; where there is a model, it is drawn beside them.
+// The report draws them (bench/plot, bench/report) and says on which machine
+// (bench/machine).
 //
 // # Invariants
 //
@@ -32,7 +33,7 @@
 // # Cost
 //
 // The quick profile takes under a minute and 640 MiB of disk at the most, the
-// full one about five minutes and 1.1 GiB.
+// full one about seven minutes and 1.1 GiB.
 //
 // # Concurrency
 //
