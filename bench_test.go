@@ -1,6 +1,7 @@
 package plinth_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plinth-go/plinth/cache"
+	"github.com/plinth-go/plinth/lsm"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -26,6 +28,7 @@ func BenchmarkTour(b *testing.B) {
 	}
 	b.Run("pkg=vfs/op=crashes/unsynced=3", tourVFS)
 	b.Run("pkg=cache/op=getorset/keys=zipf", tourCache)
+	b.Run("pkg=lsm/op=put/durability=buffered", tourLSM)
 }
 
 // tourWAL: an acknowledged record costs a flush of the disk, unless writers
@@ -101,4 +104,28 @@ func tourCache(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rounds*len(keys)), "ns/op")
 	b.ReportMetric(c.Stats().HitRatio(), "hit-ratio")
+}
+
+// tourLSM: an entry that is put in memory now is written to the disk several times
+// later, as it moves down from level to level.
+func tourLSM(b *testing.B) {
+	db, err := lsm.Open(b.TempDir(), lsm.Options{Durability: wal.Buffered, MemTableSize: 256 << 10, TableSize: 256 << 10})
+	require.NoError(b, err)
+	rng := rand.New(rand.NewPCG(1, 1))
+	key, value := make([]byte, 16), make([]byte, 100)
+	const each = 5000 // entries per round
+	rounds := 0
+	for b.Loop() {
+		rounds++
+		for range each {
+			binary.BigEndian.PutUint64(key, rng.Uint64N(100_000))
+			if err := db.Put(key, value); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(rounds*each), "ns/op")
+	_, written := db.Metrics().WriteAmplification()
+	b.ReportMetric(written, "write-amp")
+	require.NoError(b, db.Close())
 }
