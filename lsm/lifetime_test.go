@@ -109,7 +109,7 @@ func TestReadersWhileFilesGo(t *testing.T) {
 	put(0)
 	rounds := 60
 	if os.Getenv("PLINTH_LONG") != "" {
-		rounds = 400
+		rounds = 200
 	}
 	var stop atomic.Bool
 	var readers sync.WaitGroup
