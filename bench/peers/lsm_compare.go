@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -249,7 +250,7 @@ func (l *lsmStores) readRandom(e lsmEngine, seed uint64, n int, missing bool) er
 }
 
 // readWhileWriting reads while somebody writes 20,000 entries a second, which are
-// there already.
+// there already. It leaves the store compacted, for those who read it next.
 func (l *lsmStores) readWhileWriting(e lsmEngine) (float64, error) {
 	var stop atomic.Bool
 	var writer sync.WaitGroup
@@ -269,7 +270,7 @@ func (l *lsmStores) readWhileWriting(e lsmEngine) (float64, error) {
 	if err == nil {
 		err = failed
 	}
-	return rate, err
+	return rate, errors.Join(err, e.Settle())
 }
 
 // timed shares n operations among goroutines and returns how many a second they did.
