@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/plinth-go/plinth/cache"
 	"github.com/plinth-go/plinth/lsm/sst"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
@@ -43,7 +42,7 @@ type Options struct {
 	Durability     wal.Durability // of Put, Delete and Apply; wal.Synced
 	MemTableSize   int64          // bytes of entries in memory before they become a table, up to 512 MiB; 16 MiB
 	TableSize      int64          // bytes of a table that a compaction writes; 8 MiB
-	BlockSize      int            // bytes of a block in a table; 4 KiB
+	BlockSize      int            // bytes of a block in a table, which is what a Get reads; 2 KiB
 	BlockCacheSize int64          // bytes of blocks in memory; 32 MiB, negative for none
 
 	// BloomBitsPerKey is the size of the filters; 0 stands for 10, less for none.
@@ -72,7 +71,7 @@ func (o Options) withDefaults() Options {
 		o.TableSize = 8 << 20
 	}
 	if o.BlockSize <= 0 {
-		o.BlockSize = 4 << 10
+		o.BlockSize = 2 << 10
 	}
 	if o.BlockCacheSize == 0 {
 		o.BlockCacheSize = 32 << 20
@@ -102,7 +101,7 @@ type DB struct {
 	lock     io.Closer
 	log      *wal.Log
 	manifest *wal.Log
-	blocks   *cache.Cache[sst.BlockID, *sst.Block] // nil for none
+	blocks   blockCache // nil for none
 
 	known bool // the manifest has a record: the store has been made
 

@@ -94,6 +94,7 @@ func (d *DB) Metrics() Metrics {
 		Moves:          c.moves.Load(),
 		Stalled:        time.Duration(c.stalled.Load()),
 	}
+	m.BlocksCached = d.blocks.cost()
 	s := d.state.Load()
 	m.MemTables, m.MemTableBytes = 1+len(s.full), s.mem.bytes.Load()
 	for _, full := range s.full {
@@ -106,9 +107,6 @@ func (d *DB) Metrics() Metrics {
 			l.Deletes += t.props.Deletes
 		}
 		m.Levels = append(m.Levels, l)
-	}
-	if d.blocks != nil {
-		m.BlocksCached = d.blocks.Cost()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

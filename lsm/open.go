@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/plinth-go/plinth/cache"
-	"github.com/plinth-go/plinth/lsm/sst"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -79,15 +77,8 @@ func (d *DB) abandon() (err error) {
 
 func (d *DB) open() (err error) {
 	o := d.options
-	if o.BlockCacheSize > 0 {
-		d.blocks, err = cache.New(cache.Config[sst.BlockID, *sst.Block]{
-			MaxCost: o.BlockCacheSize,
-			Cost:    func(_ sst.BlockID, b *sst.Block) int64 { return int64(b.Size()) },
-			Hash:    func(id sst.BlockID) uint64 { return uint64(id) },
-		})
-		if err != nil {
-			return err
-		}
+	if d.blocks, err = newBlockCache(o.BlockCacheSize); err != nil {
+		return err
 	}
 	if d.manifest, err = wal.Open(filepath.Join(d.dir, "manifest"), wal.Options{FS: o.FS, SegmentSize: o.segmentSize, Recycle: -1}); err != nil {
 		return d.logError(err)

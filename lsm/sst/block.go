@@ -9,7 +9,7 @@ import (
 
 // A data block is some 4 KiB of entries in order, the unit that is compressed,
 // checksummed, cached and read. A key is stored without what it has in common
-// with the key before; every 16th, a restart, is whole, so that a search can jump
+// with the key before; every 4th, a restart, is whole, so that a search can jump
 // from restart to restart before it walks. Numbers are little-endian.
 //
 //	entry*      uvarint  shared     bytes that the key has in common with the one before
@@ -32,7 +32,7 @@ import (
 //	    29  00 00 00 00 01 00 00 00     restart at 0, one restart
 
 const (
-	restartInterval = 16
+	restartInterval = 4
 	trailerSize     = 8
 )
 

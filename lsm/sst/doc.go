@@ -31,7 +31,7 @@
 // # Cost
 //
 //	Get                no read if the block is cached, else one; two searches in
-//	                   memory, a walk of 16 entries at most
+//	                   memory, a walk of 4 entries at most
 //	MayContain         one cache line
 //	a key not there    one in a hundred needs a block at ten bits a key
 //	memory             the filter, and a separator and 28 bytes a block

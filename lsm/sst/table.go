@@ -186,8 +186,7 @@ func (t *Table) block(i int) (*Block, error) {
 }
 
 func (t *Table) readBlock(i int) (*Block, error) {
-	h := t.index.blocks[i]
-	raw, err := t.read(h)
+	raw, err := t.read(t.index.blocks[i])
 	if err != nil {
 		return nil, t.blockError(i, err)
 	}
