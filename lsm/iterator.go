@@ -113,7 +113,7 @@ func (it *Iterator) Close() error {
 		it.pin.release()
 		it.pin = nil
 		if it.db.state.Load().version != it.version {
-			it.db.closeUnused()
+			it.db.closeUnused(false)
 		}
 	}
 	return it.err

@@ -37,13 +37,6 @@ func (p *pins) held() bool {
 	return false
 }
 
-// forget lets everybody go, though they do not know it.
-func (p *pins) forget() {
-	for i := range p {
-		p[i].readers.Store(0)
-	}
-}
-
 // acquire returns the state, whose tables stay open until the pin is released.
 func (d *DB) acquire() (*state, *pin) {
 	for {
@@ -67,13 +60,13 @@ func (v *version) enter() {
 }
 
 // closeUnused closes and removes the tables of versions that nobody can read from any
-// more, unless others have them too.
-func (d *DB) closeUnused() {
+// more, or even though somebody can, unless others have them too.
+func (d *DB) closeUnused(evenHeld bool) {
 	d.mu.Lock()
 	kept := d.retired[:0]
 	var unused []*table
 	for _, v := range d.retired {
-		if v.pins.held() {
+		if v.pins.held() && !evenHeld {
 			kept = append(kept, v)
 		} else {
 			unused = append(unused, v.leave()...)
@@ -104,12 +97,9 @@ func (v *version) leave() (unused []*table) {
 }
 
 // closeTables closes all tables, whether somebody reads from them or not, and removes
-// those that are not in the present version. Nothing else goes on.
+// those that are not in the present version. Nobody makes another version.
 func (d *DB) closeTables() (err error) {
-	for _, v := range d.retired {
-		v.pins.forget()
-	}
-	d.closeUnused()
+	d.closeUnused(true)
 	for _, tables := range d.state.Load().version.levels {
 		for _, t := range tables {
 			err = errors.Join(err, t.close())

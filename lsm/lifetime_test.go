@@ -1,6 +1,7 @@
 package lsm
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -147,4 +148,43 @@ func TestReadersWhileFilesGo(t *testing.T) {
 	stop.Store(true)
 	readers.Wait()
 	require.NoError(t, db.Close())
+}
+
+// TestCloseBesideReaders closes the store while others read: what they get is right, or
+// ErrClosed, and no file stays open.
+func TestCloseBesideReaders(t *testing.T) {
+	for range 20 {
+		h := &handles{FS: vfs.NewMem()}
+		o := tiny(h)
+		o.BlockCacheSize = -1
+		db := opened(t, o)
+		for i := range 100 {
+			require.NoError(t, db.Put(fmt.Appendf(nil, "k%02d", i%50), []byte("value")))
+		}
+		var readers sync.WaitGroup
+		for range 3 {
+			readers.Go(func() {
+				for {
+					it := db.NewIterator(IterOptions{})
+					n := 0
+					for it.First(); it.Valid(); it.Next() {
+						n++
+					}
+					err := it.Close()
+					if err == nil && n != 50 || err != nil && !errors.Is(err, ErrClosed) {
+						t.Errorf("walked over %d: %v", n, err)
+					}
+					if _, err := db.Get([]byte("k07")); errors.Is(err, ErrClosed) {
+						return
+					} else if err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		require.NoError(t, db.Put([]byte("k00"), nil))
+		require.NoError(t, db.Close())
+		readers.Wait()
+		require.Zero(t, h.open.Load())
+	}
 }

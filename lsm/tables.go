@@ -207,7 +207,7 @@ func (d *DB) tryInstall(e *edit, more func(*state)) error {
 		return err
 	}
 	d.updateDebt()
-	d.closeUnused()
+	d.closeUnused(false)
 	return nil
 }
 

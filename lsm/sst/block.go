@@ -7,7 +7,7 @@ import (
 	"sort"
 )
 
-// A data block is some 4 KiB of entries in order, the unit that is compressed,
+// A data block is some 2 KiB of entries in order, the unit that is compressed,
 // checksummed, cached and read. A key is stored without what it has in common
 // with the key before; every 4th, a restart, is whole, so that a search can jump
 // from restart to restart before it walks. Numbers are little-endian.

@@ -10,7 +10,7 @@
 //
 // # Idea
 //
-// Entries lie in blocks of some 4 KiB, each without what its key has in common
+// Entries lie in blocks of some 2 KiB, each without what its key has in common
 // with the one before. An index, small enough to stay in memory, says which block
 // a key is in; a filter, ten bits a key, says that most keys that are not there are
 // not there. Whatever is in the file is in a frame with a checksum that also knows
@@ -45,9 +45,9 @@
 //
 // # Trade-offs
 //
-// The index has one level and stays in memory: a table of 64 MiB has some 700 KiB
-// of it, with keys of 16 bytes. Larger blocks make it smaller and each read larger. A table cannot be
-// changed, so a store needs something that merges them.
+// The index has one level and stays in memory: a table of 64 MiB has some 1.4 MiB
+// of it, with keys of 16 bytes. Larger blocks make it smaller and each read larger. A
+// table cannot be changed, so a store needs something that merges them.
 //
 // # References
 //

@@ -15,7 +15,7 @@ type WriterOptions struct {
 	Number uint64
 
 	// BlockSize is how many bytes of entries make a block, before compression, up to
-	// 16 MiB; 0 stands for 4096. A larger entry makes a block of its own.
+	// 16 MiB; 0 stands for 2048. A larger entry makes a block of its own.
 	BlockSize int
 
 	// Compression of the blocks. What does not become smaller is not compressed.
@@ -26,7 +26,7 @@ type WriterOptions struct {
 }
 
 const (
-	defaultBlockSize = 4096
+	defaultBlockSize = 2048
 	maxBlockSize     = 16 << 20
 	writeSize        = 256 << 10 // bytes that are written at once
 
