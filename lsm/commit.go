@@ -46,8 +46,9 @@ func (d *DB) submit(b *Batch) (last uint64, ticket *wal.Ticket, err error) {
 	b.seal(d.lastSeq + 1)
 	b.logged[0] = b.data
 	ticket = d.log.Submit(b.logged[:])
-	if err := ticket.Err(); err != nil {
-		return 0, nil, d.fail(err)
+	if err := ticket.Err(); err != nil { // which the caller will hear from the ticket
+		_ = d.refuseFrom(err)
+		return 0, ticket, nil
 	}
 	d.logIndex++
 	r := record{seq: d.lastSeq + 1, count: b.count, rest: b.data[batchHeader:]}

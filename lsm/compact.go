@@ -209,6 +209,11 @@ func (d *DB) mergeTables(v *version, level, to int, inputs, below []*table) ([]*
 		source:    newMerge(sources),
 		snapshots: d.seen(),
 		below: func(key []byte) bool {
+			if to == 0 && slices.ContainsFunc(v.levels[0], func(t *table) bool {
+				return bytes.Compare(t.smallest, key) <= 0 && bytes.Compare(t.largest, key) >= 0 && !slices.Contains(inputs, t)
+			}) {
+				return true // perhaps newer, perhaps not
+			}
 			for _, tables := range v.levels[to+1:] {
 				if find(tables, key) != nil {
 					return true
@@ -285,13 +290,15 @@ func (d *DB) compactDown(r *request) error {
 	return nil
 }
 
-// compactLevel merges what a level has in a range into the next one that has
-// something there: level 0 at once, others table by table, since those who write
-// fill level 0 meanwhile.
+// compactLevel merges what a level has in a range into the next one that has something
+// there: level 0 at once, and from others, if there is something to merge with, table
+// by table, since those who write fill level 0 meanwhile. What comes behind the last
+// table that was there at the beginning is newer, and not asked for.
 func (d *DB) compactLevel(r *request, level int) error {
-	for from := r.lo; !r.given.Load(); {
+	_, hi := span(overlapping(d.state.Load().version.levels[level], r.lo, r.hi))
+	for from := r.lo; hi != nil && !r.given.Load(); {
 		v := d.state.Load().version
-		tables := overlapping(v.levels[level], from, r.hi)
+		tables := overlapping(v.levels[level], from, hi)
 		if len(tables) == 0 {
 			return nil
 		}

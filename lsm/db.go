@@ -20,6 +20,7 @@ var (
 	ErrClosed   = errors.New("lsm: closed")
 	ErrCorrupt  = errors.New("lsm: corrupt")
 	ErrLocked   = errors.New("lsm: open elsewhere")
+	ErrVersion  = errors.New("lsm: written by a version that this one does not know")
 
 	// ErrFailed: an earlier write, flush or compaction failed, so nobody knows what is
 	// on the disk. Reads go on; to write again, close and open the store.
@@ -108,6 +109,7 @@ type DB struct {
 	counters counters
 	batches  sync.Pool // of *Batch, for single changes
 	close    sync.Once
+	failed   sync.Once   // the first failure is logged
 	stopping atomic.Bool // Close has begun: what takes long ends early
 
 	state   atomic.Pointer[state] // what readers use; stored under mu
@@ -165,20 +167,23 @@ func tableName(number uint64) string { return fmt.Sprintf("%08d.table", number) 
 
 func (d *DB) path(number uint64) string { return filepath.Join(d.dir, tableName(number)) }
 
-// fail makes an error of the disk final.
+// fail makes an error of the disk final. The caller holds no lock: the logger is the
+// user's.
 func (d *DB) fail(err error) error {
+	final := d.refuseFrom(err)
+	d.failed.Do(func() { d.options.Logger.Error("lsm failed", "dir", d.dir, "error", err) })
+	return final
+}
+
+// refuseFrom is fail without a word. It takes mu.
+func (d *DB) refuseFrom(err error) error {
 	d.mu.Lock()
-	first := d.err == nil
-	if first {
+	defer d.mu.Unlock()
+	if d.err == nil {
 		d.err = fmt.Errorf("%w: %w", ErrFailed, err)
 		d.wake.Broadcast()
 	}
-	final := d.err
-	d.mu.Unlock()
-	if first {
-		d.options.Logger.Error("lsm failed", "dir", d.dir, "error", err)
-	}
-	return final
+	return d.err
 }
 
 // Put sets a key to a value; nil is an empty one. When it returns, the change has

@@ -2,8 +2,10 @@ package lsm
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -111,6 +113,32 @@ func TestOtherTables(t *testing.T) {
 	_, err = reopenedContent(tiny(one))
 	require.ErrorIs(t, err, ErrCorrupt)
 	require.ErrorContains(t, err, name)
+}
+
+// TestUnknownVersion opens a store with a table of a format that is to come: that is no
+// damage, and nothing is changed.
+func TestUnknownVersion(t *testing.T) {
+	o := verifiable(t)
+	name := filepath.Join("db", tableName(tableNumbers(t, o)[0]))
+	f, err := o.FS.Open(name, vfs.ReadWrite, "test")
+	require.NoError(t, err)
+	size, err := f.Size()
+	require.NoError(t, err)
+	footer := make([]byte, 64)
+	_, err = f.ReadAt(footer, size-64)
+	require.NoError(t, err)
+	footer[40]++
+	binary.LittleEndian.PutUint32(footer[52:], crc32.Checksum(footer[:52], crc32.MakeTable(crc32.Castagnoli)))
+	_, err = f.WriteAt(footer, size-64)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+
+	tables := tablesIn(t, o.FS)
+	_, err = Open("db", o)
+	require.ErrorIs(t, err, ErrVersion)
+	require.NotErrorIs(t, err, ErrCorrupt)
+	require.ErrorIs(t, Verify("db", o), ErrVersion)
+	require.Equal(t, tables, tablesIn(t, o.FS))
 }
 
 func copyFile(t *testing.T, to vfs.FS, toName string, from vfs.FS, fromName string) {

@@ -33,6 +33,16 @@ func TestBatchFormat(t *testing.T) {
 	require.Zero(t, b.Len())
 }
 
+// TestEditFormat holds the worked example in version.go, byte by byte.
+func TestEditFormat(t *testing.T) {
+	e := &edit{nextTable: 6, lastSeq: 100, logIndex: 9, gone: []placed{{0, &table{number: 3}}}, come: []placed{{1, &table{number: 5, size: 4000, sum: 7}}}}
+	b := e.encode()
+	require.Equal(t, "00"+"06"+"64"+"09"+"010003"+"010105"+"a01f"+"07", hex.EncodeToString(b))
+	again, err := decodeEdit(b)
+	require.NoError(t, err)
+	require.Equal(t, e, again)
+}
+
 // FuzzRecord decodes what is no batch: an error, or one that is encoded as it was.
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte("\x07\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x01\x01k\x01v\x00\x01x"))

@@ -167,12 +167,14 @@ func (d *DB) openTable(number uint64) (*table, error) {
 	}, nil
 }
 
-// damage says of a table's damage that it is the store's, and of a closed file that
-// the store has been closed.
+// damage says of what is wrong with a table that it is wrong with the store, and of a
+// closed file that the store has been closed.
 func (d *DB) damage(err error) error {
 	switch {
-	case errors.Is(err, sst.ErrCorrupt), errors.Is(err, sst.ErrVersion):
+	case errors.Is(err, sst.ErrCorrupt):
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, d.dir, err)
+	case errors.Is(err, sst.ErrVersion):
+		return fmt.Errorf("%w: %s: %w", ErrVersion, d.dir, err)
 	case errors.Is(err, fs.ErrClosed) && d.stopping.Load():
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
@@ -198,11 +200,6 @@ func (d *DB) install(e *edit, more func(*state)) error {
 }
 
 func (d *DB) tryInstall(e *edit, more func(*state)) error {
-	if len(e.come) > 0 {
-		if err := d.options.FS.SyncDir(d.dir); err != nil {
-			return err
-		}
-	}
 	if err := d.publishVersion(e, more); err != nil {
 		return err
 	}
@@ -211,11 +208,27 @@ func (d *DB) tryInstall(e *edit, more func(*state)) error {
 	return nil
 }
 
-// publishVersion writes an edit to the manifest and stores the version.
-func (d *DB) publishVersion(e *edit, more func(*state)) error {
+// publishVersion makes the names of tables durable, writes an edit to the manifest and
+// stores the version. An error is final before anybody else gets here: a second sync of
+// the directory might succeed without having done what the first one did not.
+func (d *DB) publishVersion(e *edit, more func(*state)) (err error) {
 	d.installing.Lock()
 	defer d.installing.Unlock()
+	defer func() {
+		if err != nil {
+			err = d.refuseFrom(err)
+		}
+	}()
+	if len(e.come) > 0 {
+		if err := d.options.FS.SyncDir(d.dir); err != nil {
+			return err
+		}
+	}
 	d.mu.Lock()
+	if d.err != nil {
+		defer d.mu.Unlock()
+		return d.err
+	}
 	e.nextTable, e.lastSeq, e.logIndex = d.nextTable, max(e.lastSeq, d.tabledSeq), max(e.logIndex, d.covered)
 	d.mu.Unlock()
 	before := d.state.Load().version

@@ -56,6 +56,17 @@ type version struct {
 //	         that tells it from others
 //
 // Which keys a table has, it says itself: so records are short, whatever the keys.
+// Table 3 leaves level 0, and table 5 comes to level 1:
+//
+//	offset  bytes     meaning
+//	     0  00        a change
+//	     1  06        the next table will be 6
+//	     2  64        changes up to 100 are in tables
+//	     3  09        those from record 9 of the log on are not
+//	     4  01 00 03  one goes: of level 0, number 3
+//	     7  01 01 05  one comes: to level 1, number 5,
+//	    10  a0 1f     of 4000 bytes,
+//	    12  07        with the sum 7
 type edit struct {
 	whole     bool
 	nextTable uint64

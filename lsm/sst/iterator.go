@@ -11,6 +11,7 @@ type Iterator struct {
 	at    int // block of the cursor
 	c     cursor
 	err   error
+	ahead readAhead
 }
 
 // NewIterator returns an iterator over the table. It holds nothing that had to be
@@ -90,7 +91,7 @@ func (it *Iterator) Prev() {
 // skip goes on to the next block at the end of one.
 func (it *Iterator) skip() {
 	for it.check(); it.err == nil && it.c.block != nil && !it.c.valid(); it.check() {
-		if !it.open(it.at + 1) {
+		if !it.openNext() {
 			return
 		}
 		it.c.first()
@@ -100,11 +101,26 @@ func (it *Iterator) skip() {
 // open loads a block, with the cursor on no entry of it, and reports whether there
 // is one.
 func (it *Iterator) open(i int) bool {
-	it.c.block, it.err = nil, nil
+	it.c.block, it.err, it.ahead = nil, nil, readAhead{}
 	if i < 0 || i >= len(it.table.index.blocks) {
 		return false
 	}
 	b, err := it.table.block(i)
+	return it.load(i, b, err)
+}
+
+// openNext is open for the block behind, which whoever walks forward needs.
+func (it *Iterator) openNext() bool {
+	i := it.at + 1
+	it.c.block = nil
+	if i >= len(it.table.index.blocks) {
+		return false
+	}
+	b, err := it.ahead.block(it.table, i)
+	return it.load(i, b, err)
+}
+
+func (it *Iterator) load(i int, b *Block, err error) bool {
 	if err != nil {
 		it.err = err
 		return false

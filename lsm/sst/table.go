@@ -172,17 +172,21 @@ func (t *Table) read(h handle) ([]byte, error) {
 
 // block returns a block, from the cache if it is there.
 func (t *Table) block(i int) (*Block, error) {
-	id := blockID(t.options.Number, i)
-	if t.options.Cache != nil {
-		if b, ok := t.options.Cache.Get(id); ok {
-			return b, nil
-		}
+	if b, ok := t.cached(i); ok {
+		return b, nil
 	}
 	b, err := t.readBlock(i)
 	if err == nil && t.options.Cache != nil {
-		t.options.Cache.Set(id, b)
+		t.options.Cache.Set(blockID(t.options.Number, i), b)
 	}
 	return b, err
+}
+
+func (t *Table) cached(i int) (*Block, bool) {
+	if t.options.Cache == nil {
+		return nil, false
+	}
+	return t.options.Cache.Get(blockID(t.options.Number, i))
 }
 
 func (t *Table) readBlock(i int) (*Block, error) {
