@@ -13,7 +13,8 @@ import (
 // numbers, submits it to the log and adds it to the memtable: so log, memtable and
 // sequence numbers have one order. Then he gives the lock back and waits for the
 // disk, together with others: the log writes and syncs once for all who wait.
-// Readers see a change when its writer knows that it is as durable as he asked.
+// Readers see a change when its writer knows that it is as durable as he asked, or when
+// a later one knows that, who may have asked for less.
 
 // Apply applies all changes of a batch, or none. When it returns, they have the
 // Durability of the store. The batch may be used again.
@@ -157,7 +158,7 @@ func (d *DB) flushAll(ctx context.Context) error {
 	}
 	last := d.lastSeq
 	d.commit.Unlock()
-	for err == nil && d.tabledSeq < last {
+	for err == nil && d.tidiedSeq < last {
 		if err = over(); err == nil {
 			d.wake.Wait()
 		}

@@ -3,6 +3,7 @@ package lsm
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -153,8 +154,8 @@ func (b blockingFS) Open(name string, m vfs.Mode, c vfs.Category) (vfs.File, err
 	return b.FS.Open(name, m, c)
 }
 
-// TestCompactGivesUp: a Compact whose context has ended returns, be it that the flush
-// before it takes long.
+// TestCompactGivesUp: a Compact whose context has ended returns, though the flush before
+// it takes long. Planted and caught, by hanging: a wait that the context does not wake.
 func TestCompactGivesUp(t *testing.T) {
 	b := blockingFS{vfs.NewMem(), make(chan struct{})}
 	db := opened(t, tiny(b))
@@ -162,6 +163,9 @@ func TestCompactGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan error)
 	go func() { done <- db.Compact(ctx, nil, nil) }()
+	for len(db.state.Load().full) == 0 { // until it waits for the flush
+		runtime.Gosched()
+	}
 	cancel(errors.New("no patience"))
 	require.ErrorIs(t, <-done, context.Canceled)
 	close(b.tables)

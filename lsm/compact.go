@@ -27,6 +27,7 @@ func (d *DB) layout(v *version) Layout {
 func (d *DB) compactions() {
 	defer d.background.Done()
 	for {
+		d.closeUnused(false) // what a Get has held back for a moment
 		v := d.state.Load().version
 		task, inputs, err := d.pick(v)
 		d.mu.Lock()
@@ -307,7 +308,7 @@ func (d *DB) compactLevel(r *request, level int) error {
 		}
 		to := v.landing(level, tables)
 		smallest, largest := span(tables)
-		if level > 0 && len(overlapping(v.levels[to], smallest, largest)) > 0 {
+		if level > 0 && !movable(level, to, tables, overlapping(v.levels[to], smallest, largest)) {
 			tables = tables[:1]
 			to = v.landing(level, tables)
 			_, largest = span(tables)

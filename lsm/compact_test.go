@@ -128,3 +128,32 @@ func TestReplayInPieces(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want+"more=1\n", got)
 }
+
+// TestDeletionAboveLevel0 merges some tables of level 0 within it: a deletion must stay
+// there for what an older table has. Planted and caught: a merge that looks for older
+// entries below level 0 only.
+func TestDeletionAboveLevel0(t *testing.T) {
+	o := Options{FS: vfs.NewMem(), Policy: patient{}}
+	db := opened(t, o)
+	for i, change := range []func() error{
+		func() error { return db.Put([]byte("k"), []byte("old")) },
+		func() error { return db.Delete([]byte("k")) },
+		func() error { return db.Put([]byte("l"), nil) },
+	} {
+		require.NoError(t, change())
+		require.NoError(t, db.Flush())
+		require.EqualValues(t, i+1, liveTables(db))
+	}
+	require.NoError(t, db.compact(0, 0, db.state.Load().version.levels[0][:2]))
+	require.EqualValues(t, 2, liveTables(db))
+	_, err := db.Get([]byte("k"))
+	require.ErrorIs(t, err, ErrNotFound)
+	require.NoError(t, db.Close())
+	require.NoError(t, Verify("db", o))
+}
+
+// patient is a policy that lets everybody write and never compacts.
+type patient struct{}
+
+func (patient) Pick(Layout) (Task, bool) { return Task{}, false }
+func (patient) Debt(Layout) float64      { return 0 }

@@ -44,7 +44,7 @@ type Options struct {
 	MemTableSize   int64          // bytes of entries in memory before they become a table, up to 512 MiB; 16 MiB
 	TableSize      int64          // bytes of a table that a compaction writes; 8 MiB
 	BlockSize      int            // bytes of a block in a table, which is what a Get reads; 2 KiB
-	BlockCacheSize int64          // bytes of blocks in memory; 32 MiB, negative for none
+	BlockCacheSize int64          // bytes of blocks in memory; 32 MiB, negative for none; a sixteenth is the most that one may have
 
 	// BloomBitsPerKey is the size of the filters; 0 stands for 10, less for none.
 	BloomBitsPerKey float64
@@ -131,6 +131,7 @@ type DB struct {
 	nextTable uint64
 	covered   uint64 // the first record of the log that is not in tables
 	tabledSeq uint64 // the last sequence number that is in tables
+	tidiedSeq uint64 // the same, but only when what is not needed for it any more is gone
 	snapshots []uint64
 	debt      float64    // of the policy, for the present version
 	manual    []*request // compactions that somebody waits for

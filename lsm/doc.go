@@ -39,7 +39,7 @@
 //
 // # Concurrency
 //
-// A DB is safe for concurrent use. Readers take no lock, but for one of the block cache
+// A DB is safe for concurrent use. Get takes no lock, but for one of the block cache
 // when a block comes in. Writers take turns for the order, and wait for the disk
 // together. Two goroutines work in the background.
 //

@@ -17,12 +17,17 @@ func (d *DB) flushes() {
 			return
 		}
 		full := d.state.Load().full
-		if err := d.flush(full[len(full)-1]); errors.Is(err, errStopped) {
+		oldest := full[len(full)-1]
+		if err := d.flush(oldest); errors.Is(err, errStopped) {
 			return // the log has it all
 		} else if err != nil {
 			_ = d.fail(err)
 			return
 		}
+		d.mu.Lock()
+		d.tidiedSeq = oldest.lastSeq
+		d.wake.Broadcast()
+		d.mu.Unlock()
 	}
 }
 

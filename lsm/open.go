@@ -241,6 +241,9 @@ func (d *DB) removeOrphans(v *version) error {
 // replayLog makes memtables of what the log has and no table. What a crash has taken
 // from the log may be in tables: then the log begins behind it.
 func (d *DB) replayLog() error {
+	if first := d.log.FirstIndex(); first > max(d.covered, 1) {
+		return fmt.Errorf("%w: the log of %s begins with record %d, and tables end before %d", ErrCorrupt, d.dir, first, d.covered)
+	}
 	if err := d.log.TruncateFront(d.covered); err != nil {
 		return err
 	}
@@ -259,6 +262,7 @@ func (d *DB) replayLog() error {
 	})
 	d.state.Store(s)
 	d.visible.Store(d.lastSeq)
+	d.tidiedSeq = d.tabledSeq
 	return err
 }
 

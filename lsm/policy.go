@@ -37,9 +37,9 @@ type TableInfo struct {
 
 // Task is a compaction: the tables of a level are merged into another one below, or
 // into the same. The store adds what belongs to it: tables of the output level whose
-// keys overlap. It fails with what would put older entries above newer ones: in
-// another level no table between may have the same keys; in the same, the tables must
-// stand side by side. It must not be changed: safe for concurrent readers; a writer
+// keys overlap. It fails with what would put older entries above newer ones: for
+// another level, no table of one between may have keys in the span of the tables; for
+// the same, the tables must stand side by side. It must not be changed: safe for concurrent readers; a writer
 // needs exclusive access.
 type Task struct {
 	Level, Output int

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/plinth-go/plinth/wal"
@@ -36,7 +37,7 @@ func Verify(dir string, o Options) (err error) {
 	if err := d.checkFiles(); err != nil {
 		return err
 	}
-	if !d.known {
+	if _, err := fsys.List(filepath.Join(dir, "log")); errors.Is(err, fs.ErrNotExist) {
 		return nil // a crash came before there was a store
 	}
 	d.state.Store(&state{version: v})

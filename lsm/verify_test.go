@@ -138,3 +138,28 @@ func TestVerifyOrder(t *testing.T) {
 	require.ErrorIs(t, err, ErrCorrupt)
 	require.ErrorContains(t, err, `"k"`)
 }
+
+// TestLogOfAnotherTime puts an older manifest beside a log that has since forgotten what
+// is in tables by now.
+func TestLogOfAnotherTime(t *testing.T) {
+	fsys := vfs.NewMem()
+	o := Options{FS: fsys}
+	db := opened(t, o)
+	require.NoError(t, db.Close())
+	old := fsys.Clone()
+	db = opened(t, o)
+	require.NoError(t, db.Put([]byte("k"), nil))
+	require.NoError(t, db.Flush())
+	require.NoError(t, db.Close())
+	for name := range filesOf(t, fsys, "db/manifest") {
+		require.NoError(t, fsys.Remove(name))
+	}
+	for name := range filesOf(t, old, "db/manifest") {
+		copyFile(t, fsys, name, old, name)
+	}
+	tables := tablesIn(t, fsys)
+	_, err := Open("db", o)
+	require.ErrorIs(t, err, ErrCorrupt)
+	require.ErrorContains(t, err, "the log of db begins with record 2")
+	require.Equal(t, tables, tablesIn(t, fsys))
+}

@@ -74,8 +74,8 @@ func (t *Ticket) Wait(ctx context.Context) (first uint64, err error) {
 	return t.WaitFor(ctx, t.log.o.Durability)
 }
 
-// Err returns why the batch has no place in the log; nil if it has one. It does not
-// wait.
+// Err returns why the batch is not acknowledged and will not be, if Submit has found
+// out. It does not wait.
 func (t *Ticket) Err() error { return t.err }
 
 // WaitFor is Wait for another durability than the log's, more or less. Readers of the
