@@ -3,6 +3,7 @@ package lsm
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/plinth-go/plinth/lsm/sst"
@@ -25,6 +26,9 @@ func (d *DB) Apply(b *Batch) error { return d.ApplyWith(b, d.options.Durability)
 func (d *DB) ApplyWith(b *Batch, durability wal.Durability) error {
 	if b.err != nil || b.count == 0 {
 		return b.err
+	}
+	if durability > wal.Buffered {
+		return fmt.Errorf("lsm: no such durability: %d", durability)
 	}
 	last, ticket, err := d.submit(b)
 	if err != nil {

@@ -2,8 +2,6 @@ package lsm
 
 import (
 	"context"
-	"errors"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -144,31 +142,57 @@ func TestClosed(t *testing.T) {
 // blockingFS makes no table until it is told to.
 type blockingFS struct {
 	vfs.FS
-	tables chan struct{}
+	of     vfs.Category
+	wanted chan struct{} // somebody waits
+	given  chan struct{}
 }
 
 func (b blockingFS) Open(name string, m vfs.Mode, c vfs.Category) (vfs.File, error) {
-	if c == categoryFlush && m == vfs.Create {
-		<-b.tables
+	if c == b.of && m == vfs.Create {
+		select {
+		case b.wanted <- struct{}{}:
+			<-b.given
+		case <-b.given:
+		}
 	}
 	return b.FS.Open(name, m, c)
 }
 
 // TestCompactGivesUp: a Compact whose context has ended returns, though the flush before
-// it takes long. Planted and caught, by hanging: a wait that the context does not wake.
+// it takes long, or the merge; and the merge ends with the table that it is at. Planted
+// and caught, by hanging or by itself: a wait that the context does not wake, a Compact
+// that waits for its answer only, a request that goes on though nobody waits for it.
 func TestCompactGivesUp(t *testing.T) {
-	b := blockingFS{vfs.NewMem(), make(chan struct{})}
-	db := opened(t, tiny(b))
-	require.NoError(t, db.Put([]byte("k"), nil))
-	ctx, cancel := context.WithCancelCause(t.Context())
-	done := make(chan error)
-	go func() { done <- db.Compact(ctx, nil, nil) }()
-	for len(db.state.Load().full) == 0 { // until it waits for the flush
-		runtime.Gosched()
+	for _, what := range []vfs.Category{categoryFlush, categoryCompact} {
+		b := blockingFS{vfs.NewMem(), what, make(chan struct{}), make(chan struct{})}
+		o := tiny(b)
+		o.Policy = patient{}
+		o.MemTableSize = 1 << 20
+		db := opened(t, o)
+		apart := &edit{} // tables side by side, with something to drop in each
+		for i := range 5 {
+			var pair Batch
+			pair.Put([]byte{byte('a' + i), 1}, nil)
+			pair.Delete([]byte{byte('a' + i), 2})
+			require.NoError(t, db.Apply(&pair))
+			if what == categoryCompact {
+				require.NoError(t, db.Flush())
+				last := db.state.Load().version.levels[0][0]
+				apart.gone, apart.come = append(apart.gone, placed{0, last}), append(apart.come, placed{5, last})
+			}
+		}
+		require.NoError(t, db.install(apart, nil))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- db.Compact(ctx, nil, nil) }()
+		<-b.wanted
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		close(b.given)
+		require.NoError(t, db.Compact(t.Context(), []byte("zz"), nil)) // when its turn has come
+		if what == categoryCompact {
+			require.EqualValues(t, 1, db.Metrics().Compactions)
+		}
+		require.NoError(t, db.Close())
 	}
-	cancel(errors.New("no patience"))
-	require.ErrorIs(t, <-done, context.Canceled)
-	close(b.tables)
-	require.NoError(t, db.Compact(t.Context(), nil, nil))
-	require.NoError(t, db.Close())
 }

@@ -27,7 +27,6 @@ func (d *DB) layout(v *version) Layout {
 func (d *DB) compactions() {
 	defer d.background.Done()
 	for {
-		d.closeUnused(false) // what a Get has held back for a moment
 		v := d.state.Load().version
 		task, inputs, err := d.pick(v)
 		d.mu.Lock()
@@ -166,8 +165,11 @@ func (d *DB) compact(level, to int, inputs []*table) error {
 		for _, t := range inputs {
 			e.come = append(e.come, placed{to, t})
 		}
+		if err := d.install(e, nil); err != nil {
+			return err
+		}
 		d.counters.moves.Add(uint64(len(inputs)))
-		return d.install(e, nil)
+		return nil
 	}
 	tables, err := d.mergeTables(v, level, to, inputs, below)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // there; and a counter that has no other user keeps the files open (lifetime.go).
 func (d *DB) Get(key []byte) ([]byte, error) {
 	s, pin := d.acquire()
-	defer pin.release()
+	defer d.release(s.version, pin)
 	return d.get(s, key, d.visible.Load())
 }
 
@@ -85,7 +85,7 @@ func (d *DB) Snapshot() *Snapshot {
 // Get returns the value that a key had, or ErrNotFound. The value is the caller's.
 func (s *Snapshot) Get(key []byte) ([]byte, error) {
 	state, pin := s.db.acquire()
-	defer pin.release()
+	defer s.db.release(state.version, pin)
 	return s.db.get(state, key, s.seq)
 }
 

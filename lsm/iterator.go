@@ -110,11 +110,8 @@ func (it *Iterator) Err() error { return it.err }
 func (it *Iterator) Close() error {
 	it.valid, it.merge = false, newMerge(nil)
 	if it.pin != nil {
-		it.pin.release()
+		it.db.release(it.version, it.pin)
 		it.pin = nil
-		if it.db.state.Load().version != it.version {
-			it.db.closeUnused(false)
-		}
 	}
 	return it.err
 }

@@ -25,8 +25,6 @@ type pin struct {
 	_       [56]byte
 }
 
-func (p *pin) release() { p.readers.Add(-1) }
-
 // held reports whether somebody may be in. The version is not the present one.
 func (p *pins) held() bool {
 	for i := range p {
@@ -46,7 +44,16 @@ func (d *DB) acquire() (*state, *pin) {
 		if d.state.Load() == s {
 			return s, p
 		}
-		p.release()
+		p.readers.Add(-1)
+	}
+}
+
+// release lets a pinned version go. If another one has come, this may have been the
+// last who had it.
+func (d *DB) release(v *version, p *pin) {
+	p.readers.Add(-1)
+	if d.state.Load().version != v {
+		d.closeUnused(false)
 	}
 }
 
@@ -59,8 +66,9 @@ func (v *version) enter() {
 	}
 }
 
-// closeUnused closes and removes the tables of versions that nobody can read from any
-// more, or even though somebody can, unless others have them too.
+// closeUnused closes and removes the tables of versions that are not the present one and
+// that nobody has pinned, but for those that another version has too; evenHeld, of those
+// that somebody has pinned as well.
 func (d *DB) closeUnused(evenHeld bool) {
 	d.mu.Lock()
 	kept := d.retired[:0]

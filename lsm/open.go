@@ -241,8 +241,8 @@ func (d *DB) removeOrphans(v *version) error {
 // replayLog makes memtables of what the log has and no table. What a crash has taken
 // from the log may be in tables: then the log begins behind it.
 func (d *DB) replayLog() error {
-	if first := d.log.FirstIndex(); first > max(d.covered, 1) {
-		return fmt.Errorf("%w: the log of %s begins with record %d, and tables end before %d", ErrCorrupt, d.dir, first, d.covered)
+	if err := d.checkStart(d.log.FirstIndex()); err != nil {
+		return err
 	}
 	if err := d.log.TruncateFront(d.covered); err != nil {
 		return err
@@ -264,6 +264,14 @@ func (d *DB) replayLog() error {
 	d.visible.Store(d.lastSeq)
 	d.tidiedSeq = d.tabledSeq
 	return err
+}
+
+// checkStart reports whether changes are missing between tables and the log.
+func (d *DB) checkStart(first uint64) error {
+	if first > max(d.covered, 1) {
+		return fmt.Errorf("%w: the log of %s begins with record %d, and tables end before %d", ErrCorrupt, d.dir, first, d.covered)
+	}
+	return nil
 }
 
 // newMemtable returns an empty one that takes a batch of this memorySize at least.

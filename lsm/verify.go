@@ -48,7 +48,15 @@ func Verify(dir string, o Options) (err error) {
 	if err := d.verifyTables(v); err != nil {
 		return err
 	}
-	return d.readLog(wal.Records(filepath.Join(dir, "log"), wal.Options{FS: fsys}), func(record) {})
+	log := filepath.Join(dir, "log")
+	first, _, err := wal.Bounds(log, wal.Options{FS: fsys})
+	if err != nil {
+		return d.logError(err)
+	}
+	if err := d.checkStart(first); err != nil {
+		return err
+	}
+	return d.readLog(wal.Records(log, wal.Options{FS: fsys}), func(record) {})
 }
 
 // verifyTables reads each table by itself, and then all as one, in the order of the

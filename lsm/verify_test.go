@@ -103,6 +103,7 @@ func TestMissing(t *testing.T) {
 		for name := range filesOf(t, o.FS, "db/manifest") {
 			require.NoError(t, o.FS.Remove(name))
 		}
+		require.ErrorIs(t, Verify("db", o), ErrCorrupt)
 		_, err := Open("db", o)
 		require.ErrorIs(t, err, ErrCorrupt)
 		require.ErrorContains(t, err, "record 1")
@@ -158,6 +159,7 @@ func TestLogOfAnotherTime(t *testing.T) {
 		copyFile(t, fsys, name, old, name)
 	}
 	tables := tablesIn(t, fsys)
+	require.ErrorContains(t, Verify("db", o), "the log of db begins with record 2")
 	_, err := Open("db", o)
 	require.ErrorIs(t, err, ErrCorrupt)
 	require.ErrorContains(t, err, "the log of db begins with record 2")

@@ -84,6 +84,9 @@ func (t *Ticket) WaitFor(ctx context.Context, level Durability) (first uint64, e
 	if t.err != nil {
 		return 0, t.err
 	}
+	if level > Buffered {
+		return 0, fmt.Errorf("wal: no such durability: %d", level)
+	}
 	l := t.log
 	l.mu.Lock()
 	if !l.reached(t.end, level) && ctx.Err() != nil {

@@ -145,12 +145,15 @@ func (r *rig) open() {
 	require.NoError(r.t, Verify(r.mkdir(), r.o))
 	closed, err := collect(Records(modelDir, r.o))
 	require.NoError(r.t, err, r.where())
+	first, next, err := Bounds(modelDir, r.o)
+	require.NoError(r.t, err, r.where())
 	l, err := Open(modelDir, r.o)
 	require.NoError(r.t, err, r.where())
 	r.l = l
 	open, err := collect(l.All(0))
 	require.NoError(r.t, err, r.where())
 	require.Equal(r.t, closed, open, r.where())
+	require.Equal(r.t, []uint64{first, next}, []uint64{l.FirstIndex(), l.LastIndex() + 1}, r.where())
 	invariantRetired(r.t, l, r.where())
 }
 

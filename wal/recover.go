@@ -342,6 +342,13 @@ func Records(dir string, o Options) iter.Seq2[Record, error] {
 	}
 }
 
+// Bounds returns the index of the first record of the log in dir and the one that comes
+// next, without changing anything. The log must not be open: ErrLocked.
+func Bounds(dir string, o Options) (first, next uint64, err error) {
+	err = withImage(dir, o, func(im *image) { first, next = im.bounds.first, im.bounds.next })
+	return first, next, err
+}
+
 // withImage loads the log in dir for reading only, and keeps others from opening it
 // until look is done.
 func withImage(dir string, o Options, look func(*image)) (err error) {
