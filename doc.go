@@ -14,8 +14,8 @@
 //	wal    a segmented write-ahead log with group commit, on vfs
 //	cache  eviction policies, one textbook each; a concurrent cache whose reads
 //	       take no lock; loading, write-through and write-back on top of it
-//	lsm    a log-structured merge tree on wal (being built), and lsm/sst, its
-//	       sorted tables in files
+//	lsm    a log-structured merge tree on wal, leveled, and lsm/sst, its sorted
+//	       tables in files
 //	bench  go run ./bench measures on your disk what the packages cost, and
 //	       draws a report; its parts (hist, load, plot …) serve any benchmark
 //

@@ -72,9 +72,9 @@ type lsmPrediction struct {
 // lsm_model_test.go). Farthest off is it for tables so large that a level is few of
 // them, and for filters of so few keys that a line is not full.
 const (
-	writesWithin = 0.15
+	writesWithin = 0.17
 	spaceWithin  = 0.12
-	peakWithin   = 0.10
+	peakWithin   = 0.12
 	foundWithin  = 0.20
 	absentWithin = 0.50
 )
