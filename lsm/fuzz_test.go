@@ -91,9 +91,9 @@ func FuzzModel(f *testing.F) {
 		if options&2 != 0 {
 			o.MemTableSize, o.TableSize = 300, 200
 		}
-		m := newModel(t, rand.New(bytesSource{bytes.NewReader(input[:min(len(input), 96)])}), o)
+		m := newModel(t, rand.New(bytesSource{bytes.NewReader(input[:min(len(input), 24)])}), o)
 		m.keys = 1 + int(options>>2)
-		for range 15 * min(len(input), 96) {
+		for range 15 * min(len(input), 24) {
 			m.step()
 		}
 		checkVersion(t, m.db)

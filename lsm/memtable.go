@@ -39,6 +39,8 @@ type memtable struct {
 	count  atomic.Int64 // entries
 
 	// The writer's alone.
+	nodeSize uint32        // words of a piece of nodes, and
+	dataSize uint32        // bytes of one of data: less than a full one in a small memtable
 	free     [areas]uint32 // where the next node lies, by area; 0 for no piece yet
 	pieces   uint32        // of nodes that are used
 	freeData uint32
@@ -72,13 +74,16 @@ func newMemtable(size int64, seed uint64) *memtable {
 	// Less than half of the pieces is lost to entries that do not fit where the one
 	// before ends, and one or two of each area; an entry that is larger than a piece has
 	// a larger piece.
-	pieces := 8 + 4*size>>dataBits
+	pieces := 16 + 4*size>>dataBits
 	m := &memtable{
 		nodes:  make([][]uint32, pieces),
 		data:   make([][]byte, pieces),
 		chance: *rand.NewPCG(seed, 0),
+
+		nodeSize: uint32(min(max(size/16, 256), 1<<pieceBits)),
+		dataSize: uint32(min(max(size/2, 1<<10), 1<<dataBits)),
 	}
-	m.pieces, m.nodes[0], m.free[areas-1] = 1, make([]uint32, 1<<pieceBits), head
+	m.pieces, m.nodes[0], m.free[areas-1] = 1, make([]uint32, m.nodeSize), head
 	m.newNode(maxHeight)
 	for level := range m.path {
 		m.path[level] = head
@@ -223,9 +228,9 @@ func (m *memtable) newNode(height int) uint32 {
 	words := uint32(nodeNext + height)
 	free := &m.free[min(height, areas)-1]
 	at := *free
-	if at&(1<<pieceBits-1) == 0 || at&(1<<pieceBits-1)+words > 1<<pieceBits {
+	if at&(1<<pieceBits-1) == 0 || at&(1<<pieceBits-1)+words > m.nodeSize {
 		at = m.pieces << pieceBits
-		m.nodes[m.pieces] = make([]uint32, 1<<pieceBits)
+		m.nodes[m.pieces] = make([]uint32, m.nodeSize)
 		m.pieces++
 	}
 	*free = at + words
@@ -236,11 +241,11 @@ func (m *memtable) newNode(height int) uint32 {
 func (m *memtable) newData(key, value []byte) uint32 {
 	size := uint32(len(key) + len(value))
 	at := m.freeData
-	if m.data[at>>dataBits] == nil || at&(1<<dataBits-1)+size > 1<<dataBits {
+	if m.data[at>>dataBits] == nil || at&(1<<dataBits-1)+size > m.dataSize {
 		if m.data[at>>dataBits] != nil {
 			at = (at>>dataBits + 1) << dataBits
 		}
-		m.data[at>>dataBits] = make([]byte, max(size, 1<<dataBits))
+		m.data[at>>dataBits] = make([]byte, max(size, m.dataSize))
 	}
 	piece := m.data[at>>dataBits][at&(1<<dataBits-1):]
 	copy(piece[copy(piece, key):], value)
