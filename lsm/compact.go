@@ -218,7 +218,7 @@ func (d *DB) mergeTables(v *version, level, to int, inputs, below []*table) ([]*
 				return true // perhaps newer, perhaps not
 			}
 			for _, tables := range v.levels[to+1:] {
-				if find(tables, key) != nil {
+				if len(find(tables, key)) > 0 {
 					return true
 				}
 			}

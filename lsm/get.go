@@ -36,11 +36,7 @@ func (d *DB) get(s *state, key []byte, seq uint64) ([]byte, error) {
 	hash := sst.HashKey(key)
 	for level, tables := range s.version.levels {
 		if level > 0 {
-			t := find(tables, key)
-			if t == nil {
-				continue
-			}
-			tables = []*table{t}
+			tables = find(tables, key)
 		}
 		for _, t := range tables {
 			if bytes.Compare(key, t.smallest) < 0 || bytes.Compare(key, t.largest) > 0 || !t.reader.MayContain(hash) {
@@ -50,14 +46,18 @@ func (d *DB) get(s *state, key []byte, seq uint64) ([]byte, error) {
 			if err != nil {
 				return nil, d.damage(err)
 			}
-			if ok {
-				return answer(value, trailer)
+			switch {
+			case ok && trailer.Kind() == sst.Delete:
+				return nil, ErrNotFound
+			case ok:
+				return value, nil
 			}
 		}
 	}
 	return nil, ErrNotFound
 }
 
+// answer is what a memtable has to say.
 func answer(value []byte, t sst.Trailer) ([]byte, error) {
 	if t.Kind() == sst.Delete {
 		return nil, ErrNotFound

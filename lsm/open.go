@@ -77,7 +77,7 @@ func (d *DB) abandon() (err error) {
 
 func (d *DB) open() (err error) {
 	o := d.options
-	if d.blocks, err = newBlockCache(o.BlockCacheSize); err != nil {
+	if d.blocks, err = newBlockCache(o.BlockCacheSize, int64(o.BlockSize)); err != nil {
 		return err
 	}
 	if d.manifest, err = wal.Open(filepath.Join(d.dir, "manifest"), wal.Options{FS: o.FS, SegmentSize: o.segmentSize, Recycle: -1}); err != nil {

@@ -226,11 +226,11 @@ func (v *version) whole() *edit {
 	return e
 }
 
-// find returns the table of a sorted level that may have a key, or nil.
-func find(tables []*table, key []byte) *table {
+// find returns the one table of a sorted level that may have a key, or none.
+func find(tables []*table, key []byte) []*table {
 	i := sort.Search(len(tables), func(i int) bool { return bytes.Compare(tables[i].largest, key) >= 0 })
 	if i < len(tables) && bytes.Compare(tables[i].smallest, key) <= 0 {
-		return tables[i]
+		return tables[i : i+1]
 	}
 	return nil
 }

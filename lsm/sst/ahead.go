@@ -34,12 +34,12 @@ func (a *readAhead) block(t *Table, i int) (*Block, error) {
 		}
 	}
 	from, to := h.offset-a.start, h.end()-a.start
-	raw, err := openFrame(a.bytes[from:to:to], t.options.Number, h.offset)
+	raw, _, err := openFrame(a.bytes[from:to:to], nil, t.options.Number, h.offset)
 	if err != nil {
 		return nil, t.blockError(i, err)
 	}
 	b, err := parseBlock(raw)
-	return b, t.blockError(i, err)
+	return &b, t.blockError(i, err)
 }
 
 // fill reads blocks from i on.

@@ -97,22 +97,29 @@ var (
 
 // parseBlock looks at the frame of a block; its entries are looked at when
 // somebody reads them. It keeps raw.
-func parseBlock(raw []byte) (*Block, error) {
+func parseBlock(raw []byte) (b Block, err error) {
 	if len(raw) < 8 {
-		return nil, errNoRestarts
+		return b, errNoRestarts
 	}
 	n := uint64(binary.LittleEndian.Uint32(raw[len(raw)-4:]))
 	if n == 0 || 4*n+4 > uint64(len(raw)) {
-		return nil, errNoRestarts
+		return b, errNoRestarts
 	}
 	end := len(raw) - 4 - 4*int(n)
-	b := &Block{entries: raw[:end:end], restarts: raw[end : len(raw)-4]}
+	b = Block{entries: raw[:end:end], restarts: raw[end : len(raw)-4]}
 	for i := range int(n) {
 		if at := b.restart(i); at >= end || i == 0 && at != 0 || i > 0 && at <= b.restart(i-1) {
-			return nil, errBadRestart
+			return b, errBadRestart
 		}
 	}
 	return b, nil
+}
+
+// clone returns the block in memory of its own.
+func (b *Block) clone() *Block {
+	n := len(b.entries)
+	all := append(append(make([]byte, 0, n+len(b.restarts)), b.entries...), b.restarts...)
+	return &Block{entries: all[:n:n], restarts: all[n:]}
 }
 
 func (b *Block) restart(i int) int { return int(binary.LittleEndian.Uint32(b.restarts[4*i:])) }

@@ -48,7 +48,7 @@ func TestBlockFind(t *testing.T) {
 		for _, key := range probes(rng, rows) {
 			trailer := Trailer(rng.Uint64N(uint64(256*len(rows) + 300)))
 			var c cursor
-			c.load(block)
+			c.load(&block)
 			c.seek([]byte(key), trailer)
 			require.NoError(t, c.err)
 			e, found, more, err := block.find([]byte(key), trailer)
@@ -84,7 +84,7 @@ func FuzzBlock(f *testing.F) {
 		steps := 0
 		walk := func(from, on func()) {
 			c = cursor{}
-			c.load(block)
+			c.load(&block)
 			for from(); c.valid(); on() {
 				if steps++; steps > 2*4096*4096 {
 					t.Fatal("an endless walk")

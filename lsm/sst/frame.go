@@ -87,32 +87,33 @@ var (
 	errTooLarge    = errors.New("decompresses to more than 1 GiB")
 )
 
-// openFrame returns what is in a frame that was read at the offset: a part of
-// frame if it is not compressed.
-func openFrame(frame []byte, number uint64, offset int64) ([]byte, error) {
+// openFrame returns what is in a frame that was read at the offset: a part of frame if
+// it is not compressed, and otherwise in dst if that has room.
+func openFrame(frame, dst []byte, number uint64, offset int64) (raw []byte, compressed bool, err error) {
 	n := len(frame) - frameTrailer
 	if n < 0 {
-		return nil, errShortFrame
+		return nil, false, errShortFrame
 	}
 	if checksum(frame[:n+1], number, offset) != binary.LittleEndian.Uint32(frame[n+1:]) {
-		return nil, errChecksum
+		return nil, false, errChecksum
 	}
-	return decompress(frame[:n:n], Compression(frame[n]))
+	switch Compression(frame[n]) {
+	case None:
+		return frame[:n:n], false, nil
+	case S2:
+		raw, err = decompress(dst, frame[:n])
+		return raw, true, err
+	}
+	return nil, false, errCompression
 }
 
-func decompress(b []byte, c Compression) ([]byte, error) {
-	switch c {
-	case None:
-		return b, nil
-	case S2:
-		size, err := s2.DecodedLen(b)
-		if err != nil {
-			return nil, err
-		}
-		if size > maxBlock {
-			return nil, errTooLarge
-		}
-		return s2.Decode(nil, b)
+func decompress(dst, b []byte) ([]byte, error) {
+	size, err := s2.DecodedLen(b)
+	if err != nil {
+		return nil, err
 	}
-	return nil, errCompression
+	if size > maxBlock {
+		return nil, errTooLarge
+	}
+	return s2.Decode(dst[:cap(dst)], b)
 }

@@ -70,7 +70,7 @@ func parseIndex(raw []byte) (index, error) {
 	}
 	var x index
 	c := cursor{}
-	c.load(block)
+	c.load(&block)
 	for c.first(); c.valid(); c.forward() {
 		h, ok := decodeHandle(c.value)
 		if !ok || len(x.blocks) == 0 && h.offset != 0 || len(x.blocks) > 0 && h.offset != x.blocks[len(x.blocks)-1].end() {

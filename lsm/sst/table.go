@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -29,6 +28,13 @@ func blockID(number uint64, i int) BlockID { return BlockID(number<<32 | uint64(
 type Cache interface {
 	Get(id BlockID) (*Block, bool)
 	Set(id BlockID, block *Block)
+}
+
+// Chooser is a Cache that need not be given all that it has not found. A block that it
+// does not want costs a Get no memory. An implementation is safe for concurrent use.
+type Chooser interface {
+	Cache
+	Wants(id BlockID) bool // asked once after each Get that has found nothing
 }
 
 // Options say how a table is read. They are a plain value, a copy: safe for
@@ -156,18 +162,10 @@ func (t *Table) readIndex(h handle, end int64) error {
 	return nil
 }
 
-// read returns what is in a frame.
+// read returns what is in a frame, in memory of its own.
 func (t *Table) read(h handle) ([]byte, error) {
-	if h.length < frameTrailer {
-		return nil, errShortFrame
-	}
-	b := make([]byte, h.length)
-	if _, err := t.file.ReadAt(b, h.offset); errors.Is(err, io.EOF) {
-		return nil, errCutShort
-	} else if err != nil {
-		return nil, ioError{err}
-	}
-	return openFrame(b, t.options.Number, h.offset)
+	var s scratch
+	return s.read(t, h)
 }
 
 // block returns a block, from the cache if it is there.
@@ -176,7 +174,7 @@ func (t *Table) block(i int) (*Block, error) {
 		return b, nil
 	}
 	b, err := t.readBlock(i)
-	if err == nil && t.options.Cache != nil {
+	if err == nil && t.wanted(i) {
 		t.options.Cache.Set(blockID(t.options.Number, i), b)
 	}
 	return b, err
@@ -189,13 +187,23 @@ func (t *Table) cached(i int) (*Block, bool) {
 	return t.options.Cache.Get(blockID(t.options.Number, i))
 }
 
-func (t *Table) readBlock(i int) (*Block, error) {
-	raw, err := t.read(t.index.blocks[i])
-	if err != nil {
-		return nil, t.blockError(i, err)
+// wanted reports whether the cache should get a block that it does not have.
+func (t *Table) wanted(i int) bool {
+	if c, ok := t.options.Cache.(Chooser); ok {
+		return c.Wants(blockID(t.options.Number, i))
 	}
-	b, err := parseBlock(raw)
-	return b, t.blockError(i, err)
+	return t.options.Cache != nil
+}
+
+// readBlock returns a block in memory of its own.
+func (t *Table) readBlock(i int) (*Block, error) {
+	s := scratches.Get().(*scratch)
+	defer s.giveBack()
+	b, err := s.readBlock(t, i)
+	if err != nil {
+		return nil, err
+	}
+	return b.clone(), nil
 }
 
 func (t *Table) blockError(i int, err error) error {
@@ -217,22 +225,38 @@ func (t *Table) Size() int64 { return t.size }
 func (t *Table) MayContain(hash uint64) bool { return t.filter.mayContain(hash) }
 
 // Get returns the newest entry of a key that is not newer than the sequence
-// number; ok is false if there is none. It does not ask the filter. The value
-// lies in a block: it must not be changed, and keeps the block in memory.
+// number; ok is false if there is none. It does not ask the filter. The value is the
+// caller's.
 func (t *Table) Get(key []byte, seq uint64) (value []byte, trailer Trailer, ok bool, err error) {
 	latest := Latest(seq)
 	for i := t.index.search(key); i < len(t.index.blocks); i++ {
-		b, err := t.block(i)
-		if err != nil {
-			return nil, 0, false, err
-		}
-		e, found, more, err := b.find(key, latest)
+		value, trailer, found, more, err := t.getIn(i, key, latest)
 		if err != nil || found {
-			return e.value, e.trailer, found, t.blockError(i, err)
+			return value, trailer, found, err
 		}
 		if !more || !bytes.Equal(t.index.separator(i), key) {
 			break // only a block that ends with the key leaves it to the next one
 		}
 	}
 	return nil, 0, false, nil
+}
+
+// getIn looks in one block.
+func (t *Table) getIn(i int, key []byte, latest Trailer) (value []byte, trailer Trailer, found, more bool, err error) {
+	b, ok := t.cached(i)
+	if !ok {
+		s := scratches.Get().(*scratch)
+		defer s.giveBack()
+		if b, err = s.readBlock(t, i); err != nil {
+			return nil, 0, false, false, err
+		}
+		if t.wanted(i) {
+			t.options.Cache.Set(blockID(t.options.Number, i), b.clone())
+		}
+	}
+	e, found, more, err := b.find(key, latest)
+	if found {
+		value = append(make([]byte, 0, len(e.value)), e.value...)
+	}
+	return value, e.trailer, found, more, t.blockError(i, err)
 }

@@ -257,3 +257,35 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestGetIsTheCallers: values stay as they are when further blocks are read into the same
+// memory, and whoever changes one changes nothing else. Planted and caught: a Get that
+// returns a part of the block, a cache that is given the memory that is used again.
+func TestGetIsTheCallers(t *testing.T) {
+	rows, o := sample()
+	for _, cache := range []Cache{nil, mapCache{}} {
+		table := tableOf(t, rows, o, cache)
+		values := make([][]byte, len(rows))
+		for _, change := range []bool{false, true} {
+			for i, r := range rows {
+				value, _, ok, err := table.Get([]byte(r.key), r.trailer.Seq())
+				require.NoError(t, err)
+				require.True(t, ok)
+				require.Equal(t, r.value, string(value))
+				values[i] = value
+			}
+			for i, r := range rows {
+				require.Equal(t, r.value, string(values[i]))
+				if change {
+					clear(values[i])
+				}
+			}
+		}
+		require.NoError(t, table.Verify())
+		for _, r := range rows {
+			value, _, _, err := table.Get([]byte(r.key), r.trailer.Seq())
+			require.NoError(t, err)
+			require.Equal(t, r.value, string(value))
+		}
+	}
+}
