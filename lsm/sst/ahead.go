@@ -22,13 +22,15 @@ const (
 	lastAhead  = 128 << 10
 )
 
-// block returns a block, from the cache if it is there.
+// block returns a block: from what has been read if it is there, which lies in memory as
+// one piece, and then from the cache. Where the cache had half of the blocks, a walk that
+// asked it first took twice as long.
 func (a *readAhead) block(t *Table, i int) (*Block, error) {
-	if b, ok := t.cached(i); ok {
-		return b, nil
-	}
 	h := t.index.blocks[i]
 	if h.offset < a.start || h.end() > a.start+int64(len(a.bytes)) {
+		if b, ok := t.cached(i); ok {
+			return b, nil
+		}
 		if err := a.fill(t, i); err != nil {
 			return nil, t.blockError(i, err)
 		}
