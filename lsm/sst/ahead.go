@@ -8,17 +8,23 @@ import (
 // readAhead reads blocks that lie side by side at once, ever more of them the longer
 // somebody walks forward: a read costs as much as the copying of some KiB. What it has
 // read does not go into the cache, where a long walk would take the place of what is
-// asked for often. It is not safe for concurrent use.
+// asked for often, and is valid until the next block. It is not safe for concurrent use.
 type readAhead struct {
 	bytes []byte // of the file, from start on
 	start int64
 	want  int64 // bytes that were wanted last
+
+	plain []byte // of the last block, if it was compressed
+	last  Block
 }
+
+// reset begins another walk.
+func (a *readAhead) reset() { a.bytes, a.want = a.bytes[:0], 0 }
 
 // The first read is short, as most walks are; each further one twice as long, up to the
 // last. Both are at least a block.
 const (
-	firstAhead = 8 << 10
+	firstAhead = 16 << 10
 	lastAhead  = 128 << 10
 )
 
@@ -36,12 +42,14 @@ func (a *readAhead) block(t *Table, i int) (*Block, error) {
 		}
 	}
 	from, to := h.offset-a.start, h.end()-a.start
-	raw, _, err := openFrame(a.bytes[from:to:to], nil, t.options.Number, h.offset)
-	if err != nil {
-		return nil, t.blockError(i, err)
+	raw, compressed, err := openFrame(a.bytes[from:to:to], a.plain, t.options.Number, h.offset)
+	if compressed {
+		a.plain = raw
 	}
-	b, err := parseBlock(raw)
-	return &b, t.blockError(i, err)
+	if err == nil {
+		a.last, err = parseBlock(raw)
+	}
+	return &a.last, t.blockError(i, err)
 }
 
 // fill reads blocks from i on.
@@ -54,7 +62,11 @@ func (a *readAhead) fill(t *Table, i int) error {
 		}
 		to = h.end()
 	}
-	b := make([]byte, to-from)
+	if int64(cap(a.bytes)) < to-from {
+		a.bytes = make([]byte, max(to-from, a.want))
+	}
+	b := a.bytes[:to-from]
+	a.bytes = a.bytes[:0]
 	if _, err := t.file.ReadAt(b, from); errors.Is(err, io.EOF) {
 		return errCutShort
 	} else if err != nil {

@@ -56,7 +56,7 @@ func TestReadAhead(t *testing.T) {
 	}
 	whole := reads(0, n)
 	t.Logf("%d blocks, %d reads", blocks, whole)
-	require.Less(t, whole, uint64(12)) // 1 block, 8, 16, 32, 64 KiB and then 128 KiB each
+	require.Less(t, whole, uint64(12)) // 1 block, 16, 32, 64 KiB and then 128 KiB each
 	require.LessOrEqual(t, reads(5000, 100), uint64(3))
 
 	rng := rand.New(rand.NewPCG(1, 1))

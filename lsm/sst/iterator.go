@@ -30,7 +30,7 @@ func (it *Iterator) Key() []byte { return it.c.key }
 // Trailer of the entry.
 func (it *Iterator) Trailer() Trailer { return it.c.trailer }
 
-// Value of the entry. It must not be changed, and keeps its block in memory.
+// Value of the entry, until the iterator moves. It must not be changed.
 func (it *Iterator) Value() []byte { return it.c.value }
 
 // First goes to the first entry.
@@ -101,7 +101,8 @@ func (it *Iterator) skip() {
 // open loads a block, with the cursor on no entry of it, and reports whether there
 // is one.
 func (it *Iterator) open(i int) bool {
-	it.c.block, it.err, it.ahead = nil, nil, readAhead{}
+	it.c.block, it.err = nil, nil
+	it.ahead.reset()
 	if i < 0 || i >= len(it.table.index.blocks) {
 		return false
 	}
