@@ -100,7 +100,7 @@ func (it *Iterator) Valid() bool { return it.valid }
 // Key of the entry, until the iterator moves.
 func (it *Iterator) Key() []byte { return it.key }
 
-// Value of the entry, until the iterator moves. It must not be changed.
+// Value of the entry, until the iterator moves or is closed. It must not be changed.
 func (it *Iterator) Value() []byte { return it.value }
 
 // Err returns the error that has ended the walk, if one has.
@@ -108,7 +108,8 @@ func (it *Iterator) Err() error { return it.err }
 
 // Close ends the use of the iterator, and returns Err. Closing again does nothing.
 func (it *Iterator) Close() error {
-	it.valid, it.merge = false, newMerge(nil)
+	it.valid, it.value = false, nil
+	it.merge.Close()
 	if it.pin != nil {
 		it.db.release(it.version, it.pin)
 		it.pin = nil

@@ -94,6 +94,12 @@ func (l *levelIterator) Err() error {
 	return l.it.Err()
 }
 
+func (l *levelIterator) Close() {
+	if l.it != nil {
+		l.it.Close()
+	}
+}
+
 func (l *levelIterator) Key() []byte          { return l.it.Key() }
 func (l *levelIterator) Trailer() sst.Trailer { return l.it.Trailer() }
 func (l *levelIterator) Value() []byte        { return l.it.Value() }

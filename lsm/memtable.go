@@ -265,6 +265,7 @@ func (it *memIterator) Err() error           { return nil }
 func (it *memIterator) Key() []byte          { return it.m.key(it.m.node(it.at)) }
 func (it *memIterator) Trailer() sst.Trailer { return trailerOf(it.m.node(it.at)) }
 func (it *memIterator) Value() []byte        { return it.m.value(it.m.node(it.at)) }
+func (it *memIterator) Close()               {}
 
 func (it *memIterator) First() { it.at = it.m.next(head, 0) }
 func (it *memIterator) Next()  { it.at = it.m.next(it.at, 0) }

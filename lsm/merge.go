@@ -19,6 +19,7 @@ type iterator interface {
 	Key() []byte
 	Trailer() sst.Trailer
 	Value() []byte
+	Close() // gives back memory; the iterator must not be used any more
 }
 
 // merge walks several iterators as one. They stand in a heap with the one that is
@@ -139,6 +140,13 @@ func (m *merge) settle() {
 	m.sink(0)
 }
 
+func (m *merge) Close() {
+	for _, it := range m.all {
+		it.Close()
+	}
+	m.all, m.heap = nil, nil
+}
+
 func (m *merge) Valid() bool          { return len(m.heap) > 0 }
 func (m *merge) Err() error           { return m.err }
 func (m *merge) Key() []byte          { return m.heap[0].Key() }
@@ -159,3 +167,4 @@ func (f failed) Err() error                 { return f.err }
 func (f failed) Key() []byte                { return nil }
 func (f failed) Trailer() sst.Trailer       { return 0 }
 func (f failed) Value() []byte              { return nil }
+func (f failed) Close()                     {}

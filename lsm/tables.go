@@ -37,6 +37,7 @@ var errStopped = errors.New("stopped")
 
 // run writes the tables. After an error it leaves none.
 func (m *merger) run() (tables []*table, err error) {
+	defer m.source.Close()
 	var out *output
 	defer func() {
 		if err != nil {

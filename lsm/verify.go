@@ -82,6 +82,7 @@ func (d *DB) verifyTables(v *version) error {
 	var key []byte
 	rank := 0
 	m := newMerge(runs)
+	defer m.Close()
 	for m.First(); m.Valid(); m.Next() {
 		now := m.heap[0].(ranked).rank
 		if bytes.Equal(key, m.Key()) && now < rank {

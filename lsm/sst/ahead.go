@@ -3,6 +3,7 @@ package sst
 import (
 	"errors"
 	"io"
+	"sync"
 )
 
 // readAhead reads blocks that lie side by side at once, ever more of them the longer
@@ -16,6 +17,21 @@ type readAhead struct {
 
 	plain []byte // of the last block, if it was compressed
 	last  Block
+}
+
+var readAheads = sync.Pool{New: func() any { return new(readAhead) }}
+
+func newReadAhead() *readAhead {
+	a := readAheads.Get().(*readAhead)
+	a.reset()
+	return a
+}
+
+// giveBack gives the memory to the next walk. What huge blocks needed goes.
+func (a *readAhead) giveBack() {
+	if cap(a.bytes)+cap(a.plain) <= 4*lastAhead {
+		readAheads.Put(a)
+	}
 }
 
 // reset begins another walk.

@@ -71,3 +71,45 @@ func TestReadAhead(t *testing.T) {
 		reads(rng.IntN(n), rng.IntN(2000))
 	}
 }
+
+// TestClosedIterators: the memory of iterators that are closed goes to others, and none
+// sees what another one reads. Planted and caught: memory that is given away when the walk
+// begins anew.
+func TestClosedIterators(t *testing.T) {
+	rows := randomRows(rand.New(rand.NewPCG(9, 9)), 2000)
+	for _, c := range []Compression{None, S2} {
+		table := tableOf(t, rows, WriterOptions{BlockSize: 200, Compression: c}, nil)
+		type walk struct {
+			it *Iterator
+			at int
+		}
+		rng := rand.New(rand.NewPCG(1, 1))
+		walks := make([]walk, 6)
+		for range 20_000 {
+			w := &walks[rng.IntN(len(walks))]
+			switch {
+			case w.it == nil:
+				w.it = table.NewIterator()
+				fallthrough
+			case !w.it.Valid() || rng.IntN(50) == 0:
+				w.at = rng.IntN(len(rows))
+				w.it.SeekGE([]byte(rows[w.at].key), rows[w.at].trailer)
+			case rng.IntN(100) == 0:
+				w.it.Close()
+				w.it = nil
+				continue
+			default:
+				w.it.Next()
+				w.at++
+			}
+			if w.at < len(rows) {
+				require.Equal(t, rows[w.at], row{string(w.it.Key()), w.it.Trailer(), string(w.it.Value())})
+			}
+			for _, w := range walks {
+				if w.it != nil && w.it.Valid() {
+					require.Equal(t, rows[w.at].value, string(w.it.Value()))
+				}
+			}
+		}
+	}
+}

@@ -11,12 +11,21 @@ type Iterator struct {
 	at    int // block of the cursor
 	c     cursor
 	err   error
-	ahead readAhead
+	ahead *readAhead // nil until the walk goes from one block to the next
 }
 
-// NewIterator returns an iterator over the table. It holds nothing that had to be
-// closed, but the table's file must stay open.
+// NewIterator returns an iterator over the table, whose file must stay open. Whoever
+// closes it, once, spares the next one some memory; nothing else is lost without it.
 func (t *Table) NewIterator() *Iterator { return &Iterator{table: t} }
+
+// Close ends the use of the iterator and of the last value.
+func (it *Iterator) Close() {
+	it.c = cursor{}
+	if it.ahead != nil {
+		it.ahead.giveBack()
+		it.ahead = nil
+	}
+}
 
 // Valid reports whether the iterator is on an entry.
 func (it *Iterator) Valid() bool { return it.c.valid() }
@@ -30,7 +39,7 @@ func (it *Iterator) Key() []byte { return it.c.key }
 // Trailer of the entry.
 func (it *Iterator) Trailer() Trailer { return it.c.trailer }
 
-// Value of the entry, until the iterator moves. It must not be changed.
+// Value of the entry, until the iterator moves or is closed. It must not be changed.
 func (it *Iterator) Value() []byte { return it.c.value }
 
 // First goes to the first entry.
@@ -102,7 +111,9 @@ func (it *Iterator) skip() {
 // is one.
 func (it *Iterator) open(i int) bool {
 	it.c.block, it.err = nil, nil
-	it.ahead.reset()
+	if it.ahead != nil {
+		it.ahead.reset()
+	}
 	if i < 0 || i >= len(it.table.index.blocks) {
 		return false
 	}
@@ -116,6 +127,9 @@ func (it *Iterator) openNext() bool {
 	it.c.block = nil
 	if i >= len(it.table.index.blocks) {
 		return false
+	}
+	if it.ahead == nil {
+		it.ahead = newReadAhead()
 	}
 	b, err := it.ahead.block(it.table, i)
 	return it.load(i, b, err)
