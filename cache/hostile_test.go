@@ -521,7 +521,11 @@ func TestAgreementUnrelatedTag(t *testing.T) {
 		}
 		all.Wait()
 		w.Close()
-		got, _ := w.Get(t.Context(), "k")
+		got, err := w.Get(t.Context(), "k")
+		if errors.Is(err, cache.ErrClosed) {
+			continue // an invalidation came last, and the cache has nothing that could be wrong
+		}
+		require.NoError(t, err)
 		want, _ := s.get("k")
 		require.Equal(t, want, got)
 	}
