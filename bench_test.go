@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/btree/ordered"
 	"github.com/plinth-go/plinth/cache"
 	"github.com/plinth-go/plinth/lsm"
 	"github.com/plinth-go/plinth/vfs"
@@ -29,6 +30,7 @@ func BenchmarkTour(b *testing.B) {
 	b.Run("pkg=vfs/op=crashes/unsynced=3", tourVFS)
 	b.Run("pkg=cache/op=getorset/keys=zipf", tourCache)
 	b.Run("pkg=lsm/op=put/durability=buffered", tourLSM)
+	b.Run("pkg=ordered/op=get/n=100000", tourOrdered)
 }
 
 // tourWAL: an acknowledged record costs a flush of the disk, unless writers
@@ -128,4 +130,24 @@ func tourLSM(b *testing.B) {
 	_, written := db.Metrics().WriteAmplification()
 	b.ReportMetric(written, "write-amp")
 	require.NoError(b, db.Close())
+}
+
+// tourOrdered: a map of a hundred thousand numbers is three nodes deep, and a Get waits for
+// memory at each.
+func tourOrdered(b *testing.B) {
+	m := ordered.New[uint64, int]()
+	rng := rand.New(rand.NewPCG(1, 1))
+	keys := make([]uint64, 100_000)
+	for i := range keys {
+		keys[i] = rng.Uint64()
+		m.Set(keys[i], i)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if _, ok := m.Get(keys[i]); !ok {
+			b.Fatal("lost")
+		}
+		i = (i + 1) % len(keys)
+	}
 }
