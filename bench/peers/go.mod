@@ -7,6 +7,7 @@ require (
 	github.com/cockroachdb/pebble/v2 v2.1.7
 	github.com/dgraph-io/badger/v4 v4.9.6
 	github.com/dgraph-io/ristretto/v2 v2.4.2
+	github.com/google/btree v1.1.3
 	github.com/hashicorp/go-hclog v0.14.1
 	github.com/hashicorp/golang-lru/v2 v2.0.7
 	github.com/hashicorp/raft v1.4.0
@@ -15,6 +16,7 @@ require (
 	github.com/plinth-go/plinth v0.0.0-00010101000000-000000000000
 	github.com/stretchr/testify v1.12.1
 	github.com/syndtr/goleveldb v1.0.0
+	github.com/tidwall/btree v1.8.2
 	github.com/tidwall/wal v1.2.1
 )
 
