@@ -21,9 +21,13 @@ type blockCache []blockCachePart
 
 type blockCachePart struct {
 	blocks *cache.Cache[sst.BlockID, *sst.Block]
+	most   int64           // bytes that it may hold
 	missed []atomic.Uint64 // 1 more than the block missed last, of those that share the place
-	room   atomic.Int64    // bytes that were not used yet: as long as there are some, it wants all
+	room   atomic.Int64    // bytes that are free, roughly: as long as there are some, it wants all
 }
+
+// blockOverhead is what a block takes in a cache beside its bytes, roughly.
+const blockOverhead = 64
 
 // newBlockCache returns one of so many bytes, for blocks of about blockSize; nil if the
 // bytes are not positive.
@@ -46,7 +50,8 @@ func newBlockCache(size, blockSize int64) (blockCache, error) {
 		// With a place for each block that the cache holds it would find up to 0.5 % more, and
 		// be given twice as many, each of which costs more than a read that the operating
 		// system answers from memory.
-		b[i].blocks, b[i].missed = blocks, make([]atomic.Uint64, max(1, size/parts/blockSize/4))
+		places := min(max(size/parts/(blockSize+blockOverhead)/4, 1), 1<<16)
+		b[i].blocks, b[i].most, b[i].missed = blocks, size/parts, make([]atomic.Uint64, places)
 		b[i].room.Store(size / parts)
 	}
 	return b, nil
@@ -59,11 +64,28 @@ func (b blockCache) part(id sst.BlockID) *blockCachePart { return &b[uint64(id)%
 func (b blockCache) Get(id sst.BlockID) (*sst.Block, bool) { return b.part(id).blocks.Get(id) }
 
 func (b blockCache) Set(id sst.BlockID, block *sst.Block) {
-	p := b.part(id)
+	p, size := b.part(id), int64(block.Size())
+	if size > p.most {
+		return
+	}
 	if p.room.Load() > 0 {
-		p.room.Add(-int64(block.Size()))
+		p.room.Add(-size)
 	}
 	p.blocks.Set(id, block)
+}
+
+// forget takes out the blocks of a table that nobody reads any more, which makes room for
+// those of the tables that have come in its place.
+func (b blockCache) forget(t *sst.Table) {
+	if b == nil {
+		return
+	}
+	for id := range t.Blocks() {
+		p := b.part(id)
+		if block, ok := p.blocks.Delete(id); ok {
+			p.room.Add(int64(block.Size()))
+		}
+	}
 }
 
 // Wants reports whether a block that was missed should come in, and remembers it.

@@ -84,6 +84,9 @@ func (d *DB) closeUnused(evenHeld bool) {
 	d.retired = kept
 	d.mu.Unlock()
 	for _, t := range unused {
+		if !evenHeld {
+			d.blocks.forget(t.reader)
+		}
 		err := errors.Join(t.close(), d.options.FS.Remove(d.path(t.number)))
 		if err != nil {
 			d.options.Logger.Warn("lsm cannot remove a table; the next Open will", "error", err)

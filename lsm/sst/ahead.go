@@ -27,15 +27,19 @@ func newReadAhead() *readAhead {
 	return a
 }
 
-// giveBack gives the memory to the next walk. What huge blocks needed goes.
+// giveBack gives the memory to the next walk.
 func (a *readAhead) giveBack() {
-	if cap(a.bytes)+cap(a.plain) <= 4*lastAhead {
-		readAheads.Put(a)
-	}
+	a.reset()
+	readAheads.Put(a)
 }
 
-// reset begins another walk.
-func (a *readAhead) reset() { a.bytes, a.want = a.bytes[:0], 0 }
+// reset begins another walk. It keeps memory, but for what a huge block needed.
+func (a *readAhead) reset() {
+	a.bytes, a.want = a.bytes[:0], 0
+	if cap(a.bytes)+cap(a.plain) > 4*lastAhead {
+		*a = readAhead{}
+	}
+}
 
 // The first read is short, as most walks are; each further one twice as long, up to the
 // last. Both are at least a block.

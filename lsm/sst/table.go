@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -34,7 +35,7 @@ type Cache interface {
 // does not want costs a Get no memory. An implementation is safe for concurrent use.
 type Chooser interface {
 	Cache
-	Wants(id BlockID) bool // asked once after each Get that has found nothing
+	Wants(id BlockID) bool // asked at most once after a Get of the cache that has found nothing
 }
 
 // Options say how a table is read. They are a plain value, a copy: safe for
@@ -197,13 +198,13 @@ func (t *Table) wanted(i int) bool {
 
 // readBlock returns a block in memory of its own.
 func (t *Table) readBlock(i int) (*Block, error) {
-	s := scratches.Get().(*scratch)
-	defer s.giveBack()
+	var s scratch
 	b, err := s.readBlock(t, i)
 	if err != nil {
 		return nil, err
 	}
-	return b.clone(), nil
+	block := *b // without the scratch
+	return &block, nil
 }
 
 func (t *Table) blockError(i int, err error) error {
@@ -211,6 +212,17 @@ func (t *Table) blockError(i int, err error) error {
 		return nil
 	}
 	return t.corrupt(fmt.Sprintf("block %d", i), t.index.blocks[i].offset, err)
+}
+
+// Blocks yields the names of the table's blocks, for whoever looks for them in a cache.
+func (t *Table) Blocks() iter.Seq[BlockID] {
+	return func(yield func(BlockID) bool) {
+		for i := range t.index.blocks {
+			if !yield(blockID(t.options.Number, i)) {
+				return
+			}
+		}
+	}
 }
 
 // Properties returns what the table knows about its entries. The keys in it must
