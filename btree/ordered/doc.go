@@ -46,8 +46,7 @@
 //
 // # Trade-offs
 //
-// Many maps with a few entries each waste memory: a sorted slice is smaller, and faster up
-// to some hundred entries. Values are kept in the leaves and move with their keys; make
+// Many maps with a few entries each waste memory: a sorted slice is smaller. Values are kept in the leaves and move with their keys; make
 // large ones pointers. Without any need of order, use Go's map.
 //
 // # References

@@ -7,9 +7,9 @@ import (
 
 // Map keeps entries in the order of their keys. New and NewFunc make one. Keys are kept as
 // they are given: what a pointer or slice leads to must not change its place in the order
-// as long as the map, or a clone, has it. It is safe for
-// concurrent readers; a writer needs exclusive access. Get, Min, Max, Len, At, Rank,
-// Clone and walks read, Set and Delete write. A clone counts as another map.
+// as long as the map, or a clone, has it. It is safe for concurrent readers; a writer needs
+// exclusive access. Get, Min, Max, Len, At, Rank, Clone and walks read, Set and Delete
+// write. A clone counts as another map.
 type Map[K, V any] struct {
 	search searcher[K] // immutable
 	most   int         // entries of a leaf, and keys of an inner node; immutable

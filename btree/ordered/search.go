@@ -65,7 +65,8 @@ func searchStrings[K cmp.Ordered](keys *[fanout]K, n int, key K) (i int, found b
 	return lo, false
 }
 
-// searchFunc bisects with somebody's function.
+// searchFunc bisects with somebody's function. It is searchStrings again, where the
+// comparison is compiled into the loop.
 func searchFunc[K any](cmp func(a, b K) int) searcher[K] {
 	return func(keys *[fanout]K, n int, key K) (i int, found bool) {
 		lo, hi := 0, n

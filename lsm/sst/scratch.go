@@ -14,8 +14,8 @@ type scratch struct {
 	block Block
 }
 
-// scratches are for blocks that nobody keeps: half of the time of a Get that misses
-// the cache would go into finding memory and collecting it again.
+// scratches are for blocks that nobody keeps: with fresh memory for each, a Get that
+// misses the cache took half as long again (BenchmarkGet/cached=false).
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // giveBack gives it to the next one who needs some. What a huge value needed goes.
