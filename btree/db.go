@@ -1,6 +1,7 @@
 package btree
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -102,8 +103,9 @@ func (d *DB) tell(c *capturing, err error) {
 	}
 }
 
-// Close makes a checkpoint and closes the store. Transactions that read may then end
-// with ErrClosed; Close waits for the one that writes. Closing again does nothing.
+// Close makes a checkpoint, compacts the file if a fifth of it is free, and closes the
+// store. Transactions that read may then end with ErrClosed; Close waits for the one that
+// writes. Closing again does nothing.
 func (d *DB) Close() (err error) {
 	d.close.Do(func() { err = d.end() })
 	return err
@@ -111,6 +113,9 @@ func (d *DB) Close() (err error) {
 
 func (d *DB) end() error {
 	err := d.Checkpoint() // most of it, while others still write
+	if high, goal := d.extent(); err == nil && high > goal+goal/4 {
+		err = d.Compact(context.Background())
+	}
 	d.committing.Lock()
 	d.turn.Lock()
 	d.closing = true

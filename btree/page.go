@@ -374,6 +374,15 @@ func (p *page) take(from *page, i, end int) {
 	}
 }
 
+// moveUpper keeps the first cells and moves those from another place on to an empty
+// page.
+func (p *page) moveUpper(keep int, to *page, from int) {
+	old := page{data: bytes.Clone(p.data)}
+	to.take(&old, from, old.count())
+	p.clear()
+	p.take(&old, 0, keep)
+}
+
 // common returns how many bytes two keys begin with together.
 func common(a, b []byte) int {
 	n := min(len(a), len(b))

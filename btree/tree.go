@@ -160,18 +160,16 @@ func (t *Tx) insert(path []step, p *page, i int, cell []byte, keyLen int, away b
 	if err != nil {
 		return err
 	}
-	at := t.splitPlace(path, p, i)
-	old := page{data: bytes.Clone(p.data)}
-	n := old.count()
-	p.clear()
-	p.take(&old, 0, at)
+	at, n := t.splitPlace(path, p, i), p.count()
 	var between []byte // the key that goes up
-	if p.isLeaf() {
-		right.take(&old, at, n)
-	} else {
-		between = old.key(at)
-		right.setChild(0, old.child(at+1))
-		right.take(&old, at+1, n)
+	switch {
+	case p.isLeaf() && at == n: // nothing moves
+	case p.isLeaf():
+		p.moveUpper(at, right, at)
+	default:
+		between = bytes.Clone(p.key(at))
+		right.setChild(0, p.child(at+1))
+		p.moveUpper(at, right, at+1)
 		n, at = n-1, at+1
 	}
 	if i < at || i == at && p.isLeaf() && at < n {
@@ -238,14 +236,15 @@ func (t *Tx) addChild(path []step, p *page, between []byte, right *page) error {
 
 // remove is Delete.
 func (t *Tx) remove(key []byte) (deleted bool, err error) {
-	p, i, err := t.db.lookUp(t.root, t.id, key)
+	_, i, err := t.db.lookUp(t.root, t.id, key)
 	if err == ErrNotFound {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	if p, err = t.ownPath(key); err != nil {
+	p, err := t.ownPath(key)
+	if err != nil {
 		return false, err
 	}
 	if p.isElsewhere(i) {

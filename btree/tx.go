@@ -61,8 +61,7 @@ func (d *DB) begin(t *Tx) error {
 		return err
 	}
 	if int64(len(d.changed)) > 2*d.checkpointPages() {
-		d.running.Lock() // the disk is behind: wait for the checkpoint under way
-		d.running.Unlock()
+		d.awaitCheckpoint()
 	}
 	d.reclaim()
 	v := d.latest
@@ -72,6 +71,12 @@ func (d *DB) begin(t *Tx) error {
 		record: append(t.record[:0], make([]byte, recordHeader)...),
 	}
 	return nil
+}
+
+// awaitCheckpoint waits for the checkpoint under way, where the disk is behind.
+func (d *DB) awaitCheckpoint() {
+	d.running.Lock()
+	defer d.running.Unlock()
 }
 
 // View runs fn in a transaction that reads.

@@ -99,15 +99,14 @@ func (c lsmLongCell) measure(impl, dir string, million int) (r lsmLongResult, er
 		puts.err = closed
 	}
 	n := (c.fill + c.overwrites) * million
-	const entry = 16 + 100
 	r.rate = float64(n) / took.Seconds()
 	r.longest, r.late = puts.slowest()
 	if after, ok := bytesWritten(); ok && known {
 		r.known = true
-		r.written = float64(after-before) / float64(n*entry)
+		r.written = float64(after-before) / float64(n*lsmEntrySize)
 	}
 	size, err := directorySize(dir)
-	r.space = float64(size) / float64(c.fill*million*entry)
+	r.space = float64(size) / float64(c.fill*million*lsmEntrySize)
 	if puts.err != nil {
 		err = puts.err
 	}
