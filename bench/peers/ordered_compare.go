@@ -111,6 +111,7 @@ func measureOrdered[K cmp.Ordered](impl string, c orderedCell, keys []K) (rate, 
 		rng.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
 	}
 	runtime.GC()
+	largest := slices.Max(order)
 	start, done, times := time.Now(), 0, 1
 	switch c.work {
 	case workSet, workAscend:
@@ -136,7 +137,11 @@ func measureOrdered[K cmp.Ordered](impl string, c orderedCell, keys []K) (rate, 
 	case workWalk:
 		times = 10
 		for range times {
-			done += m.Walk()
+			w := m.Walk()
+			if w.sum != n*(n-1)/2 || w.last != largest {
+				return 0, 0, fmt.Errorf("walked to %v, values add up to %d", w.last, w.sum)
+			}
+			done += w.entries
 		}
 	}
 	took := time.Since(start)

@@ -14,8 +14,15 @@ type orderedMap[K cmp.Ordered] interface {
 	Set(key K, value int)
 	Get(key K) (int, bool)
 	Delete(key K) bool
-	Walk() (entries int) // over all, in order
-	Load(sorted []K)     // into an empty map, each with its place as value
+	Walk() walked[K] // over all, in order
+	Load(sorted []K) // into an empty map, each with its place as value
+}
+
+// walked is what a loop makes of all entries: it needs each key and each value, so that
+// no compiler leaves out to load them.
+type walked[K cmp.Ordered] struct {
+	entries, sum int
+	last         K
 }
 
 // orderedEntry is what a library keeps that knows no values.
@@ -55,11 +62,11 @@ func (p *plinthOrdered[K]) Set(key K, value int)  { p.m.Set(key, value) }
 func (p *plinthOrdered[K]) Get(key K) (int, bool) { return p.m.Get(key) }
 func (p *plinthOrdered[K]) Delete(key K) bool     { _, ok := p.m.Delete(key); return ok }
 
-func (p *plinthOrdered[K]) Walk() (entries int) {
-	for _, v := range p.m.All() {
-		entries += v&1 | 1
+func (p *plinthOrdered[K]) Walk() (w walked[K]) {
+	for k, v := range p.m.All() {
+		w.entries, w.sum, w.last = w.entries+1, w.sum+v, k
 	}
-	return entries
+	return w
 }
 
 func (p *plinthOrdered[K]) Load(sorted []K) {
@@ -97,12 +104,12 @@ func (g googleOrdered[K]) Delete(key K) bool {
 	return ok
 }
 
-func (g googleOrdered[K]) Walk() (entries int) {
+func (g googleOrdered[K]) Walk() (w walked[K]) {
 	g.t.Ascend(func(e orderedEntry[K]) bool {
-		entries += e.value&1 | 1
+		w.entries, w.sum, w.last = w.entries+1, w.sum+e.value, e.key
 		return true
 	})
-	return entries
+	return w
 }
 
 func (g googleOrdered[K]) Load(sorted []K) {
@@ -117,12 +124,12 @@ func (t tidwallMap[K]) Set(key K, value int)  { t.m.Set(key, value) }
 func (t tidwallMap[K]) Get(key K) (int, bool) { return t.m.Get(key) }
 func (t tidwallMap[K]) Delete(key K) bool     { _, ok := t.m.Delete(key); return ok }
 
-func (t tidwallMap[K]) Walk() (entries int) {
-	t.m.Scan(func(_ K, v int) bool {
-		entries += v&1 | 1
+func (t tidwallMap[K]) Walk() (w walked[K]) {
+	t.m.Scan(func(k K, v int) bool {
+		w.entries, w.sum, w.last = w.entries+1, w.sum+v, k
 		return true
 	})
-	return entries
+	return w
 }
 
 func (t tidwallMap[K]) Load(sorted []K) {
@@ -147,12 +154,12 @@ func (t tidwallFunc[K]) Delete(key K) bool {
 	return ok
 }
 
-func (t tidwallFunc[K]) Walk() (entries int) {
+func (t tidwallFunc[K]) Walk() (w walked[K]) {
 	t.t.Scan(func(e orderedEntry[K]) bool {
-		entries += e.value&1 | 1
+		w.entries, w.sum, w.last = w.entries+1, w.sum+e.value, e.key
 		return true
 	})
-	return entries
+	return w
 }
 
 func (t tidwallFunc[K]) Load(sorted []K) {
