@@ -27,17 +27,23 @@ func benchStrings() []string {
 	return keys
 }
 
-// bisect is the map of numbers that bisects its nodes.
-func bisect[K cmp.Ordered]() *Map[K, int] { return newMap[K, int](searchStrings[K]) }
+// bisecting is a map that bisects its nodes.
+func bisecting[K cmp.Ordered]() *Map[K, int] { return newMap[K, int](bisect[K]) }
 
 func byFunc[K cmp.Ordered]() *Map[K, int] { return NewFunc[K, int](cmp.Compare[K]) }
+
+func bisectingByFunc[K cmp.Ordered]() *Map[K, int] {
+	return newMap[K, int](bisectFunc(cmp.Compare[K]))
+}
 
 func BenchmarkSet(b *testing.B) {
 	ints, strings := benchInts(), benchStrings()
 	benchSet(b, "ordered", "ints", ints, New[int, int])
-	benchSet(b, "bisect", "ints", ints, bisect[int])
+	benchSet(b, "bisect", "ints", ints, bisecting[int])
 	benchSet(b, "ordered", "func", ints, byFunc[int])
+	benchSet(b, "bisect", "func", ints, bisectingByFunc[int])
 	benchSet(b, "ordered", "strings", strings, New[string, int])
+	benchSet(b, "bisect", "strings", strings, bisecting[string])
 	b.Run("impl=naive/case=ints/n=16384", func(b *testing.B) { // a million would take minutes
 		for b.Loop() {
 			s := newSortedSlice[int, int]()
@@ -77,9 +83,11 @@ func benchSet[K cmp.Ordered](b *testing.B, impl, kind string, keys []K, open fun
 func BenchmarkGet(b *testing.B) {
 	ints, strings := benchInts(), benchStrings()
 	benchGet(b, "ordered", "ints", ints, New[int, int])
-	benchGet(b, "bisect", "ints", ints, bisect[int])
+	benchGet(b, "bisect", "ints", ints, bisecting[int])
 	benchGet(b, "ordered", "func", ints, byFunc[int])
+	benchGet(b, "bisect", "func", ints, bisectingByFunc[int])
 	benchGet(b, "ordered", "strings", strings, New[string, int])
+	benchGet(b, "bisect", "strings", strings, bisecting[string])
 	b.Run(fmt.Sprintf("impl=naive/case=ints/n=%d", len(ints)), func(b *testing.B) {
 		s := newSortedSlice[int, int]()
 		m := New[int, int]()

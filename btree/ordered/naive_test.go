@@ -75,3 +75,39 @@ func reversed[K, V any](p []pair[K, V]) []pair[K, V] {
 	slices.Reverse(p)
 	return p
 }
+
+// bisect searches a node as a textbook does.
+func bisect[K cmp.Ordered](keys *[fanout]K, n int, key K) (i int, found bool) {
+	lo, hi := 0, n
+	for lo < hi {
+		i := int(uint(lo+hi) / 2)
+		switch c := cmp.Compare(keys[i], key); {
+		case c < 0:
+			lo = i + 1
+		case c > 0:
+			hi = i
+		default:
+			return i, true
+		}
+	}
+	return lo, false
+}
+
+// bisectFunc is bisect with somebody's function.
+func bisectFunc[K any](cmp func(a, b K) int) searcher[K] {
+	return func(keys *[fanout]K, n int, key K) (i int, found bool) {
+		lo, hi := 0, n
+		for lo < hi {
+			i := int(uint(lo+hi) / 2)
+			switch c := cmp(keys[i], key); {
+			case c < 0:
+				lo = i + 1
+			case c > 0:
+				hi = i
+			default:
+				return i, true
+			}
+		}
+		return lo, false
+	}
+}
