@@ -31,7 +31,7 @@
 //	Get, Rank             a search in each node on a path: 4 of them for a million keys
 //	Set, Delete           the same, and half of a leaf moves; seldom a node more
 //	At                    the same path, counting instead of comparing
-//	walks                 a step in an array for each entry; no allocation, when written as
+//	walks                 a step in two arrays for each entry; no allocation, when written as
 //	                      for … range m.All(); a Get more after each change of the map
 //	Clone                 nothing; later, of each map, each node that it changes, once
 //	Bulk                  no search; leaves are full
