@@ -278,10 +278,14 @@ func (d *DB) commit(t *Tx) error {
 // between: it would be in the log, and what it builds on would not.
 func (d *DB) commitLarge(t *Tx) error {
 	defer d.turn.Unlock()
-	d.install(t)
+	v := d.install(t)
 	d.running.Lock()
 	defer d.running.Unlock()
-	return d.write(d.capture())
+	err := d.write(d.capture())
+	if d.durable.Load() >= v.tx { // what has failed came later, and the next one hears it
+		return nil
+	}
+	return err
 }
 
 // install makes what a transaction has done the latest version, that the next one builds
