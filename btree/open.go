@@ -75,6 +75,11 @@ func (d *DB) open() error {
 	if err != nil {
 		return err
 	}
+	if m.generation < firstPage { // who made the file may have died before its name was on the disk
+		if err := d.options.FS.SyncDir(d.dir); err != nil {
+			return err
+		}
+	}
 	if err := d.adopt(m); err != nil {
 		return err
 	}
