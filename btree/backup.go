@@ -45,9 +45,11 @@ func (d *DB) Backup(w io.Writer) error {
 // holdCheckpoint makes a checkpoint and keeps its pages in place, until the slot is
 // left.
 func (d *DB) holdCheckpoint() (m meta, used space, s *slot, err error) {
+	var c *capturing
+	defer func() { d.tell(c, err) }() // when nothing is locked any more
 	d.committing.Lock()
 	defer d.committing.Unlock()
-	if err := d.checkpoint(); err != nil {
+	if c, err = d.checkpoint(); err != nil {
 		return m, used, nil, err
 	}
 	d.running.Lock()
@@ -109,6 +111,10 @@ func Restore(dir string, r io.Reader, o Options) (err error) {
 		return err
 	}
 	if err := d.verifyFile(); err != nil {
+		return err
+	}
+	err = d.file.Close() // Windows renames no open file
+	if d.file = nil; err != nil {
 		return err
 	}
 	if err := o.FS.Rename(fresh, d.filePath()); err != nil {

@@ -48,27 +48,32 @@ type mapPlace struct {
 // the disk. The log is empty then, up to transactions that have come meanwhile.
 func (d *DB) Checkpoint() error {
 	d.committing.Lock()
-	defer d.committing.Unlock()
-	return d.checkpoint()
+	c, err := d.checkpoint()
+	d.committing.Unlock()
+	d.tell(c, err)
+	return err
 }
 
 // checkpointUpTo returns when a transaction is in a checkpoint. Those who come while one
 // is under way share the next.
 func (d *DB) checkpointUpTo(tx uint64) error {
+	var c *capturing
+	var err error
 	d.committing.Lock()
-	defer d.committing.Unlock()
-	if d.durable.Load() >= tx {
-		return nil
+	if d.durable.Load() < tx {
+		c, err = d.checkpoint()
 	}
-	err := d.checkpoint()
+	d.committing.Unlock()
+	d.tell(c, err)
 	if d.durable.Load() >= tx { // what has failed came later, and the next one hears it
 		return nil
 	}
 	return err
 }
 
-// checkpoint is Checkpoint. The caller holds committing.
-func (d *DB) checkpoint() error {
+// checkpoint is Checkpoint. The caller holds committing, and tells what has come of it
+// when he does not any more.
+func (d *DB) checkpoint() (*capturing, error) {
 	c, err := d.takeAndWrite()
 	if err == nil {
 		d.turn.Lock()
@@ -77,8 +82,7 @@ func (d *DB) checkpoint() error {
 		d.running.Unlock()
 		d.turn.Unlock()
 	}
-	d.tell(c, err)
-	return err
+	return c, err
 }
 
 // cut cuts off the end of the file, where no page is in use. Those that are and that
