@@ -43,6 +43,7 @@ type DB struct {
 	closing  bool
 	latest   *version // perhaps not durable yet
 	ticket   *wal.Ticket
+	work     work
 	logIndex uint64 // of the next record
 	logged   int64  // bytes since the last capture
 	space    space

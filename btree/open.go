@@ -313,7 +313,7 @@ func (d *DB) replay(log iter.Seq2[wal.Record, error]) error {
 		if r.Index < d.logIndex {
 			continue
 		}
-		t := &Tx{db: d, writable: true, root: d.latest.root, entries: d.latest.entries}
+		t := &Tx{db: d, writable: true, root: d.latest.root, entries: d.latest.entries, work: d.work.begin()}
 		if len(r.Data) >= recordHeader {
 			t.id = binary.LittleEndian.Uint64(r.Data)
 		}

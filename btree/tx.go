@@ -26,13 +26,30 @@ type Tx struct {
 	done    bool
 
 	// Of a writer.
+	*work
+	ops int   // changes, so that cursors know about them
+	err error // of a change that failed half-way: this cannot be committed
+}
+
+// work is memory that transactions which write use one after the other. It is guarded
+// by turn.
+type work struct {
 	made    []*page // in this transaction: they are changed in place
 	gone    []freed // that it does not have any more
 	record  []byte  // for the log; nil if there is none
-	ops     int     // changes, so that cursors know about them
 	path    []step  // from the root to where the change is
 	scratch []byte  // a cell
-	err     error   // of a change that failed half-way: this cannot be committed
+}
+
+// begin returns the memory empty, and not too much of it.
+func (w *work) begin() *work {
+	clear(w.made)
+	if cap(w.record) > 1<<20 {
+		*w = work{}
+	}
+	w.made, w.gone = w.made[:0], w.gone[:0]
+	w.record = append(w.record[:0], make([]byte, recordHeader)...)
+	return w
 }
 
 // Begin starts a transaction, which must be ended with Commit or Rollback. One that
@@ -65,11 +82,7 @@ func (d *DB) begin(t *Tx) error {
 	}
 	d.reclaim()
 	v := d.latest
-	*t = Tx{
-		db: d, id: v.tx + 1, writable: true, root: v.root, entries: v.entries,
-		made: t.made[:0], gone: t.gone[:0], path: t.path[:0], scratch: t.scratch[:0],
-		record: append(t.record[:0], make([]byte, recordHeader)...),
-	}
+	*t = Tx{db: d, id: v.tx + 1, writable: true, root: v.root, entries: v.entries, work: d.work.begin()}
 	return nil
 }
 
@@ -215,7 +228,6 @@ func (t *Tx) discard() {
 		t.db.forget(p.id)
 		t.db.space.release(p.id)
 	}
-	t.made = nil
 }
 
 // Commit makes the changes. When it returns nil, they have the Durability of the store
@@ -299,7 +311,6 @@ func (d *DB) install(t *Tx) *version {
 	for _, f := range t.gone {
 		d.drop(f)
 	}
-	t.made, t.gone = t.made[:0], t.gone[:0]
 	d.latest = &version{tx: t.id, root: t.root, entries: t.entries}
 	d.counters.commits.Add(1)
 	if int64(len(d.changed)) > d.checkpointPages() || d.logged > d.options.CheckpointSize {
