@@ -104,6 +104,7 @@ func (c *clock) trim(d *directory) {
 		last := len(c.ring) - 1
 		c.ring[c.hand], c.ring[last] = c.ring[last], nil
 		c.ring = c.ring[:last]
+		c.hand++ // past the one that has come there, which may be the newest
 	}
 }
 
