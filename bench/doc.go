@@ -16,6 +16,7 @@
 // Times are measured in a closed loop of so many callers, each operation into
 // a histogram (bench/load, bench/hist). Bytes and fsyncs are counted at the
 // file system, not estimated; where there is a model, it is drawn beside them.
+// Stores that do the same are given the same work, one after the other.
 // The report draws them (bench/plot, bench/report) and says on which machine
 // (bench/machine).
 //
@@ -33,7 +34,7 @@
 // # Cost
 //
 // The quick profile takes under a minute and 640 MiB of disk at the most, the
-// full one about seven minutes and 1.1 GiB.
+// full one about ten minutes and 1.1 GiB.
 //
 // # Concurrency
 //

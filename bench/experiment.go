@@ -28,6 +28,7 @@ func experiments() []experiment {
 		walExperiment(),
 		cacheExperiment(),
 		lsmExperiment(),
+		btreeExperiment(),
 	}
 }
 
@@ -43,7 +44,7 @@ type profile struct {
 func profiles() []profile {
 	return []profile{
 		{"quick", "quick profile: each combination once, under a minute in all", 1, 1200 * time.Millisecond, 256 << 20},
-		{"full", "full profile: each combination in 5 rounds of mixed order, about 7 minutes", 5, 3 * time.Second, 512 << 20},
+		{"full", "full profile: each combination in 5 rounds of mixed order, about 10 minutes", 5, 3 * time.Second, 512 << 20},
 	}
 }
 

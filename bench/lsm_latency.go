@@ -117,22 +117,22 @@ func (k *lsmKeys) fill(db *lsm.DB) error {
 	return nil
 }
 
-// lsmPut is the next Put of a writer, made outside the timed part.
-type lsmPut struct{ key, value []byte }
+// entry is what a writer puts next, made outside the timed part.
+type entry struct{ key, value []byte }
 
 // write overwrites keys at random.
 func (c *timedLSM) write(ctx context.Context, d time.Duration, db *lsm.DB, disk *vfs.Counter, writers []*lsmKeys) error {
 	before, stalled := disk.Counts(), db.Metrics().Stalled
-	res, err := load.Closed(ctx, load.Options{Workers: c.writers, Duration: d}, func(worker int) load.Worker[lsmPut] {
+	res, err := load.Closed(ctx, load.Options{Workers: c.writers, Duration: d}, func(worker int) load.Worker[entry] {
 		k := writers[worker]
 		var i int // of the key; it has its version when the Put is done, which the end of the time may prevent
-		return load.Worker[lsmPut]{
-			Next: func() (lsmPut, error) {
+		return load.Worker[entry]{
+			Next: func() (entry, error) {
 				i = k.rnd.IntN(len(k.versions))
 				key, value := k.make(i, k.versions[i]+1)
-				return lsmPut{key, value}, nil
+				return entry{key, value}, nil
 			},
-			Do: func(p lsmPut) error {
+			Do: func(p entry) error {
 				err := db.Put(p.key, p.value)
 				if err == nil {
 					k.versions[i]++

@@ -27,9 +27,15 @@ func TestPicturesOfTheTree(t *testing.T) {
 	for _, c := range r.counted {
 		require.NoError(t, c.measure(t.Context(), vfs.NewMem(), "db"))
 	}
-	for name, figure := range map[string]report.Figure{
+	comparePictures(t, map[string]report.Figure{
 		"../lsm/writes.svg": r.writesByGrowth(), "../lsm/space.svg": r.spaceByGrowth(), "../lsm/reads.svg": r.readsByFilter(),
-	} {
+	})
+}
+
+// comparePictures compares files with what they should show, or draws them.
+func comparePictures(t *testing.T, figures map[string]report.Figure) {
+	t.Helper()
+	for name, figure := range figures {
 		svg := plot.File(figure.Chart.SVG(plot.Size{Width: 800, Height: 440}))
 		if *redraw {
 			require.NoError(t, os.WriteFile(name, []byte(svg), 0o644))

@@ -24,30 +24,49 @@ func smallDesign() *countedLSM {
 	return &countedLSM{growth: 4, bits: lsmBits, lsmSizes: lsmSizes{entries: 2000, memtable: 40, table: 8 << 10, level0: 4}}
 }
 
-// lsmRun is what the experiment wrote for programs, in its two halves.
-func lsmRun(t *testing.T, o outcome) (counted, timed []report.Result) {
+// resultsOf is what an experiment wrote for programs, in its two halves.
+func resultsOf(t *testing.T, o outcome, experiment string) (counted, timed []report.Result) {
 	t.Helper()
+	require.Equal(t, exitOK, o.code, o.stderr)
 	var back struct{ Results []report.Result }
 	require.NoError(t, json.Unmarshal(o.json, &back))
 	for _, r := range back.Results {
-		if strings.HasPrefix(r.Experiment, "lsm/counted/") {
+		if strings.HasPrefix(r.Experiment, experiment+"/counted/") {
 			require.Equal(t, "settled", r.Load)
 			require.Zero(t, r.PerSecond, "no time")
 			counted = append(counted, r)
 			continue
 		}
+		require.Equal(t, "closed loop", r.Load)
+		require.Equal(t, 2, r.Rounds)
+		require.Positive(t, r.Ops, r.Experiment)
+		require.Equal(t, r.Ops, r.Latency.Count())
+		require.LessOrEqual(t, r.Slowest, r.PerSecond)
+		require.LessOrEqual(t, r.PerSecond, r.Fastest)
 		timed = append(timed, r)
 	}
 	return counted, timed
+}
+
+// testPages looks at what an experiment wrote for readers.
+func testPages(t *testing.T, o outcome, figures, tables int) {
+	t.Helper()
+	require.Equal(t, 2*figures, strings.Count(o.html, "<svg "), "figures, wide and narrow")
+	require.Equal(t, tables, strings.Count(o.html, "<table>"))
+	require.Contains(t, o.html, "stroke-dasharray", "the model")
+	for _, page := range []string{o.html, o.stdout} {
+		require.NotContains(t, page, "NaN")
+		require.NotContains(t, page, "%!", "no verb without its value")
+	}
+	require.LessOrEqual(t, len(o.html), 500<<10)
 }
 
 // TestLSMRun looks at the whole of the experiment. What is counted is the same in two
 // runs; what is timed is complete.
 func TestLSMRun(t *testing.T) {
 	o, again := bench(t, t.Context(), "lsm"), bench(t, t.Context(), "-run", "^lsm$")
-	require.Equal(t, exitOK, o.code, o.stderr)
-	counted, timed := lsmRun(t, o)
-	countedAgain, _ := lsmRun(t, again)
+	counted, timed := resultsOf(t, o, "lsm")
+	countedAgain, _ := resultsOf(t, again, "lsm")
 	require.Equal(t, counted, countedAgain)
 	require.Len(t, counted, len(countedCells(lsmSizes{})))
 	for _, r := range counted {
@@ -58,12 +77,6 @@ func TestLSMRun(t *testing.T) {
 	cells := len(timedCells()) + 2
 	require.Len(t, timed, cells+2, "two kinds of Gets of two stores")
 	for _, r := range timed {
-		require.Equal(t, "closed loop", r.Load)
-		require.Equal(t, 2, r.Rounds)
-		require.Positive(t, r.Ops, r.Experiment)
-		require.Equal(t, r.Ops, r.Latency.Count())
-		require.LessOrEqual(t, r.Slowest, r.PerSecond)
-		require.LessOrEqual(t, r.PerSecond, r.Fastest)
 		require.Equal(t, r.Experiment == "lsm/put", r.Durability != "", "I1")
 		if r.Durability == wal.Synced.String() && r.Workers == 1 {
 			require.GreaterOrEqual(t, r.Metrics["fsyncs_per_put"], 1.0)
@@ -71,14 +84,7 @@ func TestLSMRun(t *testing.T) {
 	}
 
 	require.Equal(t, len(counted)+2*cells, strings.Count(o.stderr, "lsm: "), "a line of progress for each")
-	require.Equal(t, 2*(5+len(timedWriters)), strings.Count(o.html, "<svg "), "figures, wide and narrow")
-	require.Equal(t, 3, strings.Count(o.html, "<table>"))
-	require.Contains(t, o.html, "stroke-dasharray", "the model")
-	for _, page := range []string{o.html, o.stdout} {
-		require.NotContains(t, page, "NaN")
-		require.NotContains(t, page, "%!", "no verb without its value")
-	}
-	require.LessOrEqual(t, len(o.html), 500<<10)
+	testPages(t, o, 5+len(timedWriters), 3)
 }
 
 // TestAmplificationIsWhatTheDiskCounted: the bytes by which the store says that it
