@@ -279,6 +279,11 @@ func crashCases() map[string]crashHistory {
 // crash point, and so is, for some of the states, every operation of the recovery from
 // them. The short form takes a part of the states of each point. What a store does is
 // known to be cut: all of it, and all that vfs knows of what becomes of a disk.
+//
+// Planted and caught: a meta page that is written before the pages, or without a sync
+// between, or is not synced itself; pages written over that the last checkpoint has; a
+// log that is truncated before the meta page is on the disk; a new file whose name is
+// not synced; pages that become one with the wrong key between.
 func TestCrash(t *testing.T) {
 	calls, stride, twice := 45, 60, 60
 	if long() {

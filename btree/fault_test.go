@@ -136,7 +136,8 @@ func (r *faultRun) reopened(o Options) *DB {
 // that vfs knows. The call that meets it, or a later one, says so; what was refused no
 // reader sees; reading goes on; Close returns; and when the store is opened again
 // everything is there that was acknowledged, and the transaction that failed whole or
-// not at all.
+// not at all. Planted and caught: readers who see what the log has not; a failure that is
+// not final; a log that is truncated before the meta page is on the disk.
 func TestEveryOperationFailsOnce(t *testing.T) {
 	stride := 11
 	if long() {
@@ -207,7 +208,8 @@ func TestFailedSync(t *testing.T) {
 
 // TestFailedOpen makes each operation of the first Open fail, and opens again, on the
 // same disk: what is acknowledged then survives a power cut, though the names in the
-// directory may have been made by the Open that failed.
+// directory may have been made by the Open that failed. Planted and caught: an Open that
+// does not sync the name of a file that it finds.
 func TestFailedOpen(t *testing.T) {
 	for name, o := range faultOptions() {
 		for at := 1; ; at++ {

@@ -194,7 +194,9 @@ func (k *killed) hear(from io.Reader, n int, kill func()) error {
 	return lines.Err()
 }
 
-// TestKill kills a process that uses a store, and looks at what it has left.
+// TestKill kills a process that uses a store, and looks at what it has left. Planted and
+// caught: a meta page before the pages; a log that is truncated before the meta page;
+// readers whose pages are used again.
 func TestKill(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("no SIGKILL")
