@@ -61,7 +61,10 @@ func reopenedContent(o Options) (string, error) {
 // meta page.
 func TestEveryByteFlipped(t *testing.T) {
 	stride := int64(7)
-	if long() {
+	switch {
+	case raced():
+		stride = 31
+	case long():
 		stride = 1
 	}
 	for _, crashed := range []bool{false, true} {
