@@ -16,6 +16,7 @@
 //	       take no lock; loading, write-through and write-back on top of it
 //	lsm    a log-structured merge tree on wal, leveled, and lsm/sst, its sorted
 //	       tables in files
+//	btree  a B+tree on disk, copied in memory and logged on wal
 //	btree/ordered
 //	       a map and a set that know the order of their keys, in memory
 //	bench  go run ./bench measures on your disk what the packages cost, and

@@ -54,6 +54,9 @@ func (d *DB) holdCheckpoint() (m meta, used space, s *slot, err error) {
 	}
 	d.running.Lock()
 	defer d.running.Unlock()
+	if failed := d.failed.Load(); failed != nil { // since then: the map may be ahead
+		return m, used, nil, *failed
+	}
 	used.used = slices.Clone(d.mapped)
 	return d.last, used, d.readers.claim(d.last.tx), nil
 }

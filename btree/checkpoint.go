@@ -155,6 +155,12 @@ func (d *DB) captureMap(c *capturing) error {
 			change(id)
 		}
 	}
+	for n, m := range d.mapPages {
+		if d.mapGoal > 0 && m.id >= d.mapGoal {
+			change(pageID(n) * each)
+		}
+	}
+	d.mapGoal = 0
 	for i := 0; i < len(c.mapPages); i++ {
 		n := c.mapPages[i]
 		for len(d.mapPages) <= n {

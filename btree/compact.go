@@ -23,6 +23,20 @@ func (d *DB) Compact(ctx context.Context) error {
 		if err := d.moveBelow(ctx, goal); err != nil {
 			return err
 		}
+		d.moveMap(goal)
+	}
+}
+
+// moveMap makes the next checkpoint move the pages of the map from goal on.
+func (d *DB) moveMap(goal pageID) {
+	d.turn.Lock()
+	defer d.turn.Unlock()
+	for _, m := range d.mapPages {
+		if m.id >= goal { // then there must be a version that no checkpoint has
+			d.mapGoal = goal
+			d.latest = &version{tx: d.latest.tx + 1, root: d.latest.root, entries: d.latest.entries}
+			return
+		}
 	}
 }
 

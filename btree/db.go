@@ -51,6 +51,7 @@ type DB struct {
 	changed  []*page    // of the latest version, made since then
 	dropped  []pageID   // of the captured version, and freed since then
 	mapPages []mapPlace // of the free map
+	mapGoal  pageID     // those from here on go to lower places; 0 for none
 	spare    [][]byte   // memory for pages
 	heldBy   []uint64   // used again by each reclaim
 
@@ -114,7 +115,7 @@ func (d *DB) Close() (err error) {
 
 func (d *DB) end() error {
 	err := d.Checkpoint() // most of it, while others still write
-	if high, goal := d.extent(); err == nil && high > goal+goal/4 {
+	if high, goal := d.extent(); err == nil && high > goal+max(goal/4, wasted) {
 		err = d.Compact(context.Background())
 	}
 	d.committing.Lock()
@@ -133,6 +134,9 @@ func (d *DB) end() error {
 	d.newest.Store(nil)
 	return errors.Join(err, d.abandon())
 }
+
+// wasted is how many free pages are not worth to compact the file when it is closed.
+const wasted = 64
 
 // seal writes what has come since the checkpoint of Close, and then the other meta page,
 // so that damage to one of them does no harm. The caller holds turn and running.

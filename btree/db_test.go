@@ -396,3 +396,59 @@ func TestSpaceComesBack(t *testing.T) {
 	require.NoError(t, db.Close())
 	require.NoError(t, Verify("db", o))
 }
+
+// The map of free pages may be all that there is, and at the end of the file.
+func TestSpaceBehindWhichTheMapIsComesBack(t *testing.T) {
+	o := Options{FS: vfs.NewMem()}
+	db := opened(t, o)
+	require.NoError(t, db.Put([]byte("gone"), make([]byte, 1<<20)))
+	require.NoError(t, db.Checkpoint())
+	require.NoError(t, db.Delete([]byte("gone")))
+	require.NoError(t, db.Checkpoint())
+	require.Greater(t, filesOf(t, o.FS, "db")["db/tree"], int64(1<<20))
+	require.NoError(t, db.Close())
+	require.Less(t, filesOf(t, o.FS, "db")["db/tree"], int64(8*4096))
+	require.NoError(t, Verify("db", o))
+}
+
+// What a transaction has handed out stays as it is while it goes on changing the page.
+func TestHandedOutStays(t *testing.T) {
+	db := opened(t, Options{FS: vfs.NewMem()})
+	require.NoError(t, db.Update(func(tx *Tx) error {
+		require.NoError(t, tx.Put([]byte("a"), []byte("first")))
+		require.NoError(t, tx.Put([]byte("b"), []byte("other")))
+		c := tx.Cursor()
+		require.True(t, c.First())
+		key, value := c.Key(), c.Value()
+		got, err := tx.Get([]byte("a"))
+		require.NoError(t, err)
+		require.NoError(t, tx.Put([]byte("a"), []byte("later")))
+		require.NoError(t, tx.Delete([]byte("b")))
+		require.Equal(t, "a=first, first", fmt.Sprintf("%s=%s, %s", key, value, got))
+		return nil
+	}))
+	require.NoError(t, db.Close())
+}
+
+// What is large moves too, past holes that it does not fit into, and so does the map, which
+// may lie behind it; Close sees to that.
+func TestSpaceOfLargeValuesComesBack(t *testing.T) {
+	o := Options{FS: vfs.NewMem()}
+	db := opened(t, o)
+	large := bytes.Repeat([]byte("large"), 100_000)
+	require.NoError(t, db.Put([]byte("first"), large[:10_000]))
+	require.NoError(t, db.Put([]byte("gone"), bytes.Repeat(large, 10)))
+	require.NoError(t, db.Checkpoint())
+	require.NoError(t, db.Put([]byte("kept"), large))
+	require.NoError(t, db.Put([]byte("first"), large[:5_000]))
+	require.NoError(t, db.Checkpoint())
+	require.NoError(t, db.Delete([]byte("gone")))
+	require.NoError(t, db.Close())
+	require.Less(t, filesOf(t, o.FS, "db")["db/tree"], int64(len(large)+12*4096))
+	require.NoError(t, Verify("db", o))
+	db = opened(t, o)
+	value, err := db.Get([]byte("kept"))
+	require.NoError(t, err)
+	require.Equal(t, large, value)
+	require.NoError(t, db.Close())
+}

@@ -82,30 +82,31 @@ func (s *space) alloc() (pageID, error) {
 	return id, nil
 }
 
-// allocRuns takes n pages in at most so many runs: the lowest if that is enough, or else
-// one at the end.
+// allocRuns takes n pages in at most so many runs: the lowest, but without the smallest
+// where there would be too many. Behind the last page there is always room for the rest.
 func (s *space) allocRuns(n, most int) ([]run, error) {
 	var runs []run
-	missing := n
-	for id := pageID(s.first * 64); missing > 0; id++ {
+	for id := pageID(s.first * 64); n > 0; id++ {
 		if s.has(id) {
 			if id%64 == 0 && s.used[id/64] == math.MaxUint64 {
 				id += 63
 			}
 			continue
 		}
+		if id >= s.limit {
+			return nil, fmt.Errorf("%w: %d pages", errFull, s.limit)
+		}
 		if last := len(runs) - 1; last >= 0 && runs[last].end() == id {
 			runs[last].count++
-		} else if len(runs) < most {
-			runs = append(runs, run{id, 1})
 		} else {
-			runs = []run{{s.high, uint32(n)}}
-			break
+			runs = append(runs, run{id, 1})
 		}
-		missing--
-	}
-	if end := runs[len(runs)-1].end(); end > s.limit || end < runs[len(runs)-1].start {
-		return nil, fmt.Errorf("%w: %d pages", errFull, s.limit)
+		n--
+		if len(runs) > most {
+			i := smallest(runs[:most])
+			n += int(runs[i].count)
+			runs = slices.Delete(runs, i, i+1)
+		}
 	}
 	for _, r := range runs {
 		for id := r.start; id < r.end(); id++ {
@@ -113,6 +114,16 @@ func (s *space) allocRuns(n, most int) ([]run, error) {
 		}
 	}
 	return runs, nil
+}
+
+// smallest returns the first of the runs that have the fewest pages.
+func smallest(runs []run) (at int) {
+	for i, r := range runs {
+		if r.count < runs[at].count {
+			at = i
+		}
+	}
+	return at
 }
 
 // release makes a page free that nobody can reach.
