@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"time"
 
@@ -28,9 +29,8 @@ const categoryTree vfs.Category = "tree"
 type capturing struct {
 	v        *version
 	ticket   *wal.Ticket // of the last transaction that the log has, nil if there is none
-	err      error
-	pages    []*page  // of the tree, that are not on the disk
-	taken    []pageID // since the last checkpoint: these pages, and those of the map
+	pages    []*page     // of the tree, that are not on the disk
+	taken    []pageID    // since the last checkpoint: these pages, and those of the map
 	freed    []pageID
 	mapPages []int // parts of the map that change
 	meta     meta
@@ -128,7 +128,7 @@ func (d *DB) capture() *capturing {
 	for _, p := range c.pages {
 		c.taken = append(c.taken, p.id)
 	}
-	c.err = d.captureMap(c)
+	d.captureMap(c)
 	c.meta = meta{
 		pageSize: d.options.PageSize, generation: d.generation + 1, tx: c.v.tx, root: c.v.root,
 		entries: c.v.entries, pages: d.space.high, logIndex: d.logIndex, logs: d.log != nil,
@@ -141,7 +141,7 @@ func (d *DB) capture() *capturing {
 
 // captureMap gives the parts of the map that change new places. That changes the map, so
 // that it may not be all.
-func (d *DB) captureMap(c *capturing) error {
+func (d *DB) captureMap(c *capturing) {
 	each := pageID(bitsPerMapPage(d.options.PageSize))
 	known := map[int]bool{}
 	change := func(id pageID) {
@@ -172,15 +172,11 @@ func (d *DB) captureMap(c *capturing) error {
 			d.space.unseen = append(d.space.unseen, freed{old.id, old.born, c.v.tx})
 			d.space.held++
 		}
-		id, err := d.space.alloc()
-		if err != nil {
-			return err
-		}
+		id := d.space.allocForMap()
 		c.taken = append(c.taken, id)
 		change(id)
 		d.mapPages[n] = mapPlace{id, c.v.tx}
 	}
-	return nil
 }
 
 // write takes a captured version to the disk. The caller holds running.
@@ -203,9 +199,6 @@ func (d *DB) write(c *capturing) error {
 }
 
 func (d *DB) writeTree(c *capturing) error {
-	if c.err != nil {
-		return c.err
-	}
 	if c.ticket != nil { // what a failed log does not have must not come back from the tree
 		if _, err := c.ticket.Wait(context.Background()); err != nil {
 			return err
@@ -259,7 +252,7 @@ func (d *DB) writePages(pages []*page) error {
 		}
 		at := int64(pages[0].id) * int64(d.options.PageSize)
 		if _, err := d.file.WriteAt(d.staging, at); err != nil {
-			return err
+			return fmt.Errorf("page %d and %d after it: %w", pages[0].id, n-1, err)
 		}
 		d.counters.pagesWritten.Add(uint64(n))
 		d.fileSize = max(d.fileSize, at+int64(len(d.staging)))

@@ -187,9 +187,9 @@ func (m *mover) moveValue(p *page, i int) (*page, error) {
 	return p, nil
 }
 
-// relocate moves a page if it is behind the goal.
+// relocate moves a page if it is behind the goal, and there is a place before it.
 func (m *mover) relocate(p *page) (*page, error) {
-	if p.id < m.goal {
+	if p.id < m.goal || p.id < m.t.db.space.lowest() {
 		return p, nil
 	}
 	return m.own(p)

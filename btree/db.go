@@ -65,6 +65,7 @@ type DB struct {
 	fileSize   int64
 	staging    []byte
 
+	// Written under running, read by anybody.
 	durable  atomic.Uint64 // the transaction of the last checkpoint
 	underway atomic.Uint64 // of the one under way, 0 if there is none
 
@@ -88,7 +89,7 @@ func (d *DB) refusal() error {
 // fail makes an error of the disk final. It says nothing: locks may be held.
 func (d *DB) fail(err error) error {
 	if !errors.Is(err, ErrFailed) {
-		err = fmt.Errorf("%w: %w", ErrFailed, err)
+		err = fmt.Errorf("%w: %s: %w", ErrFailed, d.dir, err)
 	}
 	d.failed.CompareAndSwap(nil, &err)
 	return *d.failed.Load()
@@ -105,7 +106,7 @@ func (d *DB) tell(c *capturing, err error) {
 	}
 }
 
-// Close makes a checkpoint, compacts the file if a fifth of it is free, and closes the
+// Close makes a checkpoint, compacts the file if more than a fifth of it is free, and closes the
 // store. Transactions that read may then end with ErrClosed; Close waits for the one that
 // writes. Closing again does nothing.
 func (d *DB) Close() (err error) {
@@ -123,8 +124,8 @@ func (d *DB) end() error {
 	d.closing = true
 	close(d.wanted)
 	d.running.Lock()
-	if err == nil {
-		err = d.seal()
+	if err == nil || d.failed.Load() == nil {
+		err = errors.Join(err, d.seal())
 	}
 	d.running.Unlock()
 	d.turn.Unlock()

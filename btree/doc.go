@@ -21,8 +21,8 @@
 //	I1  acknowledged ⊆ recovered ⊆ issued, in order; a transaction is whole or absent.
 //	I2  A page that a version has is not changed while the version can be reached.
 //	I3  No page is written over that the last checkpoint has.
-//	I4  Each page of the file is in the tree, in the map, held by somebody, or free.
-//	I5  The log forgets a transaction when a meta page on the disk has it.
+//	I4  Each page behind the two meta pages is in the tree, in the map, held, or free.
+//	I5  The log forgets a transaction only when a meta page on the disk has it.
 //	I6  Readers see what is as durable as the store promises, and nothing else.
 //	I7  After a failed write nothing more is acknowledged.
 //
@@ -33,21 +33,24 @@
 //	Get         a page per level; those in memory without a lock
 //	Scan        the leaves in order, each once
 //	checkpoint  the changed pages, what of the map changes, two flushes
-//	space       pages are half to all full; those that a checkpoint replaces stay until
-//	            the next one; a reader keeps at most the tree that it began with
-//	memory      Options.CacheSize, and the pages that readers keep from before
+//	space       pages are half to all full, after deletions a quarter and some less; the old
+//	            place of one that has changed is kept until the next checkpoint; a reader
+//	            keeps at most the tree that it began with; in memory, pages of before
 //
 // # Concurrency
 //
 // A DB is safe for concurrent use: one transaction writes at a time, any number read, and
-// neither waits for the other. A Tx and a Cursor belong to one goroutine. One goroutine
-// makes checkpoints.
+// neither waits for the other. A Tx and a Cursor belong to one goroutine. A goroutine of
+// the DB begins checkpoints.
 //
 // # Trade-offs
 //
 // A random change costs a page, where an LSM tree appends it: for more writes than reads,
-// and for data that compresses, see lsm. In memory, see btree/ordered. Pages are kept in
-// memory beside those that the operating system keeps; bbolt maps the file instead.
+// see lsm. Pages are in memory beside those of the operating system; bbolt maps the file.
+//
+// # Differences from the paper
+//
+// Pages join below a quarter, not a half, and nothing moves between two that both stay.
 //
 // # References
 //

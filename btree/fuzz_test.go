@@ -20,6 +20,19 @@ func TestRecordFormat(t *testing.T) {
 	require.Equal(t, "0900000000000000"+"01016b0176"+"000178", hex.EncodeToString(b))
 }
 
+// And those in value.go and meta.go.
+func TestReferenceFormat(t *testing.T) {
+	r := reference{5000, 7, []run{{12, 2}}}
+	require.Equal(t, "8813000000000000"+"0700000000000000"+"0c000000"+"02000000", hex.EncodeToString(r.encode()))
+}
+
+func TestMetaFormat(t *testing.T) {
+	b := meta{pageSize: 4096, tx: 1, pages: firstPage, logIndex: 1}.encode()
+	require.Equal(t, "706c696e74686274"+"01000000"+"00100000"+"0000000000000000"+"0100000000000000"+
+		"00000000"+"02000000"+"0000000000000000"+"0100000000000000"+"00000000"+"00000000", hex.EncodeToString(b[8:metaHeader]))
+	require.Equal(t, make([]byte, metaSize-metaHeader), b[metaHeader:])
+}
+
 // TestPageFormat holds the worked example in page.go, byte by byte.
 func TestPageFormat(t *testing.T) {
 	p := examplePage()

@@ -10,9 +10,10 @@ import (
 )
 
 // Which pages are in memory. A directory leads from the number of a page to its bytes,
-// in two loads and without a lock. What is there never changes, so nobody has to hold a
-// page while he reads it: dropping one takes it out of the directory, and the garbage
-// collector waits for the last reader.
+// in two atomic loads and without a lock. A page does not change once its transaction has
+// ended, so nobody has to hold one while he reads it: dropping it takes it out of the
+// directory, and the garbage collector waits for the last reader. Only the memory of a
+// page that no version has which somebody could read is used again at once (DB.forget).
 //
 // Pages that are on the disk too may be dropped, and the clock says which: a hand goes
 // round over them, passes those that somebody has used since it last came by, and drops
@@ -171,7 +172,7 @@ func (d *DB) readAt(id pageID, data []byte) error {
 	case errors.Is(err, io.EOF):
 		return d.corrupt(id, errors.New("behind the end of the file"))
 	case err != nil:
-		return fmt.Errorf("btree: page %d: %w", id, err)
+		return fmt.Errorf("btree: %s, page %d: %w", d.filePath(), id, err)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 // The first two pages are where reading begins. They are written in turns, so that a
 // power cut while one is written leaves the other; the valid one with the higher
-// generation counts. When the store is closed, both are the same. Whatever the size of
+// generation counts. When the store is closed, both say the same. Whatever the size of
 // the pages, 4,096 bytes count. Numbers are little-endian.
 //
 //	 0  8 bytes  xxhash64 of all that follows
@@ -28,6 +28,16 @@ import (
 //	68  4 bytes  pages of the map, and
 //	72           4 bytes for each: its number
 //	             zeros
+//
+// An empty store with pages of 4 KiB, the first of the two:
+//
+//	offset  bytes                                             meaning
+//	     8  70 6c 69 6e 74 68 62 74                           "plinthbt"
+//	    16  01 00 00 00  00 10 00 00                          version 1, 4,096 bytes a page
+//	    24  00 00 00 00 00 00 00 00  01 00 00 00 00 00 00 00  generation 0, transaction 1
+//	    40  00 00 00 00  02 00 00 00                          no root, 2 pages
+//	    48  00 00 00 00 00 00 00 00  01 00 00 00 00 00 00 00  no entries, the log from record 1 on
+//	    64  00 00 00 00  00 00 00 00                          no log, no map
 //
 // The map says which pages the tree uses, and itself: a bit for each, the lowest first.
 // After the usual header of a page, it has 32,448 bits in 4 KiB, for 127 MiB of file.
@@ -105,7 +115,7 @@ func decodeMeta(b []byte) (m meta, err error) {
 		logs:       b[64] == 1,
 	}
 	n := binary.LittleEndian.Uint32(b[68:])
-	if !validPageSize(m.pageSize) || n > maxMapPages || m.tx == 0 || m.pages < firstPage {
+	if !validPageSize(m.pageSize) || n > maxMapPages || m.tx == 0 || m.pages < firstPage || m.pages > maxPages(m.pageSize) {
 		return m, errMalformed
 	}
 	for i := range int(n) {

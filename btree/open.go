@@ -80,6 +80,11 @@ func (d *DB) open() error {
 			return err
 		}
 	}
+	// After a crash of the process alone, the operating system may show what never reached
+	// the disk. The log will be cut by it, so it must be there.
+	if err := d.file.Sync(); err != nil {
+		return err
+	}
 	if err := d.adopt(m); err != nil {
 		return err
 	}
@@ -212,7 +217,7 @@ func (d *DB) adopt(m meta) error {
 	d.captured = m.tx
 	d.durable.Store(m.tx)
 	d.clock.limit = int(min(d.options.CacheSize/int64(m.pageSize), 1<<30))
-	d.space.limit = maxPages(m.pageSize)
+	d.space.limit = maxPages(m.pageSize) - mapReserve
 	each := bitsPerMapPage(m.pageSize) / 64
 	d.mapped = make([]uint64, each*len(m.mapPages))
 	data := make([]byte, m.pageSize)

@@ -39,11 +39,14 @@ type Options struct {
 	Durability wal.Durability // of a commit when it returns; wal.Synced
 
 	// PageSize is 4, 8, 16 or 32 KiB; 4 KiB. It matters when the store is made; after
-	// that, the file knows.
+	// that, the file knows. It bounds the size of the file: 124 GiB with 4 KiB, and four
+	// times as much each time it is doubled, to 8 TiB.
 	PageSize int
 
-	// CacheSize is how many bytes of pages are kept in memory; 64 MiB. Pages that are not
-	// on the disk yet count, and when they are half of it, a checkpoint begins.
+	// CacheSize is how many bytes of pages are to be in memory; 64 MiB. When those that are
+	// not on the disk yet are half of it, a checkpoint begins. Where the disk is behind they
+	// may become twice as many as CacheSize before writers wait, and a transaction keeps
+	// all that it changes.
 	CacheSize int64
 
 	// CheckpointSize is how many bytes of log are written before a checkpoint begins;

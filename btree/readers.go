@@ -21,6 +21,7 @@ type version struct {
 // slots holds the transactions whose versions somebody reads, as many as there ever
 // were readers at a time, and at least 16. It is safe for concurrent use.
 type slots struct {
+	_    [64]byte // what readers only load is not on a line with the first slot
 	slot [16]slot
 	more atomic.Pointer[slots]
 }

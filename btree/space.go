@@ -24,13 +24,13 @@ import (
 // Of free pages the lowest is taken first. So the end of the file becomes free by and by,
 // and is cut off.
 
-// space is guarded by the writer lock.
+// space is guarded by DB.turn.
 type space struct {
 	used  []uint64 // a bit for each page
 	first int      // no word before this one has a free page
 	high  pageID   // the pages from here on are free
 	count int      // of pages that are used
-	limit pageID   // what the map in the file can tell
+	limit pageID   // for the tree: fewer than the map in the file can tell of
 
 	unseen  []freed // by transactions that may not be the newest yet, in order
 	holders []holder
@@ -49,7 +49,9 @@ type holder struct {
 	pages []freed
 }
 
-var errFull = errors.New("btree: the file cannot grow any more; with larger pages it could")
+// ErrFull: the file has as many pages as the map can tell of. What failed for it is not
+// made; a store with larger pages could be larger.
+var ErrFull = errors.New("btree: the file cannot grow any more")
 
 func (s *space) take(id pageID) {
 	s.reserve(int(id/64) + 1)
@@ -68,18 +70,34 @@ func (s *space) reserve(words int) {
 	}
 }
 
-// alloc takes the lowest free page.
-func (s *space) alloc() (pageID, error) {
+// lowest returns the lowest free page.
+func (s *space) lowest() pageID {
 	for s.first < len(s.used) && s.used[s.first] == math.MaxUint64 {
 		s.first++
 	}
 	s.reserve(s.first + 1)
-	id := pageID(s.first*64 + bits.TrailingZeros64(^s.used[s.first]))
+	return pageID(s.first*64 + bits.TrailingZeros64(^s.used[s.first]))
+}
+
+// alloc takes the lowest free page for the tree.
+func (s *space) alloc() (pageID, error) {
+	id := s.lowest()
 	if id >= s.limit {
-		return 0, fmt.Errorf("%w: %d pages", errFull, s.limit)
+		return 0, fmt.Errorf("%w: %d pages", ErrFull, s.limit)
 	}
 	s.take(id)
 	return id, nil
+}
+
+// mapReserve is how many pages are kept for the map, so that what transactions have
+// taken can always be written: it is there twice until a checkpoint is done.
+const mapReserve = 2 * maxMapPages
+
+// allocForMap takes the lowest free page, behind the limit of the tree too.
+func (s *space) allocForMap() pageID {
+	id := s.lowest()
+	s.take(id)
+	return id
 }
 
 // allocRuns takes n pages in at most so many runs: the lowest, but without the smallest
@@ -94,7 +112,7 @@ func (s *space) allocRuns(n, most int) ([]run, error) {
 			continue
 		}
 		if id >= s.limit {
-			return nil, fmt.Errorf("%w: %d pages", errFull, s.limit)
+			return nil, fmt.Errorf("%w: %d pages", ErrFull, s.limit)
 		}
 		if last := len(runs) - 1; last >= 0 && runs[last].end() == id {
 			runs[last].count++

@@ -30,7 +30,8 @@ type Stats struct {
 	ChangedPages int `json:"changed_pages"` // in memory and not on the disk
 	CachedPages  int `json:"cached_pages"`  // in memory and on the disk
 
-	// Since Open. UserBytes are those of keys and values that were put or deleted.
+	// Since Open. UserBytes are those of keys and values that were put or deleted, LogBytes
+	// those of the records, without the framing of the log.
 	Commits      uint64 `json:"commits"`
 	Checkpoints  uint64 `json:"checkpoints"`
 	UserBytes    uint64 `json:"user_bytes"`

@@ -14,14 +14,15 @@ import (
 // Put. The leaf has room: the cell goes in. It has none: the upper half of it moves to a
 // new page, and the shortest key that separates the two goes to the page above, with the
 // number of the new one; there the same again. When the root is split, there is a new
-// root. At either end of the tree the page is not halved: keys come in order, and all but
-// the last pages stay as full as they are.
+// root. At either end of the tree the page is not halved, because keys come in order:
+// Options.Fill of it stays, all of it if that is 1. At the lower end only leaves do so.
 //
-// Delete. The page still is a quarter full: nothing else. Otherwise, and if the page
-// beside it has so much room that three quarters are enough for both, they become one,
-// and the page above loses a key; there the same again. An empty page goes in any case. A
-// root with one child is that child. Nothing is moved between pages that both stay, so
-// pages may remain that are less full, next to such as are full.
+// Delete. The page still is a quarter full: nothing else. Otherwise the page before it is
+// looked at, or behind it if it is the first child: if three quarters of a page are
+// enough for both, they become one, and the page above loses a key; there the same again.
+// For a page without cells, a whole one is enough. A root with one child is that child.
+// Nothing is moved between pages that both stay, so pages may remain that are less full,
+// next to such as are full, and an only child may even be empty.
 
 // step is a page on a path and the child that the path goes on with. It is not safe for
 // concurrent use.

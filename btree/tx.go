@@ -27,8 +27,9 @@ type Tx struct {
 
 	// Of a writer.
 	*work
-	ops int   // changes, so that cursors know about them
-	err error // of a change that failed half-way: this cannot be committed
+	ops   int    // changes, so that cursors know about them
+	bytes uint64 // of keys and values in them
+	err   error  // of a change that failed half-way: this cannot be committed
 }
 
 // work is memory that transactions which write use one after the other. It is guarded
@@ -53,8 +54,9 @@ func (w *work) begin() *work {
 }
 
 // Begin starts a transaction, which must be ended with Commit or Rollback. One that
-// writes waits until no other does, and keeps others from it until it has ended; to
-// begin another meanwhile in the same goroutine, also by DB.Put or Update, never ends.
+// writes waits until no other does, and keeps others from it until it has ended. Until
+// then, Begin(true), Put, Delete, Update, Checkpoint, Compact, Backup, Stats and Close of
+// the same DB wait: called in the same goroutine, they never return.
 func (d *DB) Begin(writable bool) (*Tx, error) {
 	if !writable {
 		v, s, err := d.enter()
@@ -78,7 +80,7 @@ func (d *DB) begin(t *Tx) error {
 		return err
 	}
 	if int64(len(d.changed)) > 2*d.checkpointPages() {
-		d.awaitCheckpoint()
+		d.awaitCheckpoint() // if it fails, commit finds out
 	}
 	d.reclaim()
 	v := d.latest
@@ -102,7 +104,8 @@ func (d *DB) View(fn func(*Tx) error) error {
 	return fn(t)
 }
 
-// Update runs fn in a transaction that writes, and commits it if fn returns nil. When
+// Update runs fn in a transaction that writes, which keeps other writers waiting, and
+// commits it if fn returns nil. When
 // Update returns nil, all changes have the Durability of the store; otherwise none is
 // made, except that after ErrFailed the next Open finds all or none.
 func (d *DB) Update(fn func(*Tx) error) error {
@@ -165,7 +168,7 @@ func (t *Tx) Put(key, value []byte) error {
 	if t.logs(len(key) + len(value)) {
 		t.record = appendPut(t.record, key, value)
 	}
-	t.db.counters.user.Add(uint64(len(key) + len(value)))
+	t.bytes += uint64(len(key) + len(value))
 	return nil
 }
 
@@ -185,7 +188,7 @@ func (t *Tx) Delete(key []byte) error {
 	if t.logs(len(key)) {
 		t.record = appendDelete(t.record, key)
 	}
-	t.db.counters.user.Add(uint64(len(key)))
+	t.bytes += uint64(len(key))
 	return nil
 }
 
@@ -251,6 +254,11 @@ func (t *Tx) Commit() error {
 
 // commit is Commit. The caller holds turn, and commit releases it.
 func (d *DB) commit(t *Tx) error {
+	if failed := d.failed.Load(); failed != nil {
+		t.discard()
+		d.turn.Unlock()
+		return *failed
+	}
 	switch {
 	case d.log != nil && t.record == nil:
 		return d.commitLarge(t)
@@ -293,6 +301,9 @@ func (d *DB) commitLarge(t *Tx) error {
 	v := d.install(t)
 	d.running.Lock()
 	defer d.running.Unlock()
+	if failed := d.failed.Load(); failed != nil { // the one before has taken pages, and not written them
+		return *failed
+	}
 	err := d.write(d.capture())
 	if d.durable.Load() >= v.tx { // what has failed came later, and the next one hears it
 		return nil
@@ -313,6 +324,7 @@ func (d *DB) install(t *Tx) *version {
 	}
 	d.latest = &version{tx: t.id, root: t.root, entries: t.entries}
 	d.counters.commits.Add(1)
+	d.counters.user.Add(t.bytes)
 	if int64(len(d.changed)) > d.checkpointPages() || d.logged > d.options.CheckpointSize {
 		d.wake()
 	}
@@ -372,7 +384,7 @@ func (d *DB) forget(id pageID) {
 	}
 }
 
-// maxSpare is how much memory of pages is kept for others.
+// maxSpare is how many pages' memory is kept for others.
 const maxSpare = 1024
 
 // place makes a page in memory that has a number already. What is in it is not defined.
@@ -451,8 +463,8 @@ func (d *DB) once(change func(*Tx) error) error {
 	if err := d.begin(t); err != nil {
 		return err
 	}
+	defer t.Rollback()
 	if err := change(t); err != nil {
-		t.Rollback()
 		return err
 	}
 	return t.Commit()

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
@@ -59,7 +58,7 @@ func (d *DB) verifyLog() error {
 		return nil
 	}
 	o := wal.Options{FS: d.options.FS}
-	first, _, err := wal.Bounds(filepath.Join(d.dir, "log"), o)
+	first, _, err := wal.Bounds(d.logDir(), o)
 	if err != nil {
 		return logError(err)
 	}

@@ -153,7 +153,7 @@ func (t *treeStores) load(c treeCell, impl string) (r treeResult, err error) {
 	if c.work == treeLoad {
 		order = rand.New(rand.NewPCG(5, 5)).Perm(t.entries)
 	}
-	r.rate, err = timed(1, len(order), func(int, int, int) error { return putBatches(e, order) })
+	r.rate, err = timed(1, len(order), func(int, int, int) error { return putBatches(e, order, c.work == treeSorted) })
 	if closed := e.Close(); err == nil {
 		err = closed
 	}
@@ -174,7 +174,7 @@ func inOrder(n int) []int {
 }
 
 // putBatches puts entries by number, a batch in each transaction.
-func putBatches(e treeEngine, order []int) error {
+func putBatches(e treeEngine, order []int, rising bool) error {
 	source := newLSMValues()
 	keys, values := make([][]byte, 0, treeBatch), make([][]byte, 0, treeBatch)
 	for len(order) > 0 {
@@ -183,7 +183,7 @@ func putBatches(e treeEngine, order []int) error {
 		for _, i := range order[:n] {
 			keys, values = append(keys, lsmKey(i)), append(values, append([]byte(nil), source.next()...))
 		}
-		if err := e.PutAll(keys, values); err != nil {
+		if err := e.PutAll(keys, values, rising); err != nil {
 			return err
 		}
 		order = order[n:]
@@ -197,7 +197,7 @@ func (t *treeStores) fill(impl, dir string) error {
 	if err != nil {
 		return err
 	}
-	err = putBatches(e, rand.New(rand.NewPCG(3, 3)).Perm(t.entries))
+	err = putBatches(e, rand.New(rand.NewPCG(3, 3)).Perm(t.entries), false)
 	if closed := e.Close(); err == nil {
 		err = closed
 	}

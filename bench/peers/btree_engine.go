@@ -30,8 +30,8 @@ func treeImpls() []string { return []string{implPlinth, implBbolt} }
 type treeEngine interface {
 	// Put is a transaction of its own; those of several writers may share a commit.
 	Put(key, value []byte) error
-	// PutAll is one transaction.
-	PutAll(keys, values [][]byte) error
+	// PutAll is one transaction; rising says that the keys are above all that are there.
+	PutAll(keys, values [][]byte, rising bool) error
 	// Get is a transaction of its own.
 	Get(key []byte) (found bool, err error)
 	// GetAll gets n keys in one transaction, and returns how many there were.
@@ -76,7 +76,7 @@ type plinthTree struct {
 	dir string
 }
 
-func (p plinthTree) PutAll(keys, values [][]byte) error {
+func (p plinthTree) PutAll(keys, values [][]byte, _ bool) error {
 	return p.Update(func(tx *btree.Tx) error {
 		for i, key := range keys {
 			if err := tx.Put(key, values[i]); err != nil {
@@ -161,9 +161,12 @@ func (b boltTree) Put(key, value []byte) error {
 	return b.Update(put)
 }
 
-func (b boltTree) PutAll(keys, values [][]byte) error {
+func (b boltTree) PutAll(keys, values [][]byte, rising bool) error {
 	return b.Update(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket(boltBucket())
+		if rising {
+			bucket.FillPercent = 1
+		}
 		for i, key := range keys {
 			if err := bucket.Put(key, values[i]); err != nil {
 				return err
