@@ -270,3 +270,35 @@ func TestModel(t *testing.T) {
 		})
 	}
 }
+
+// TestInOrder: at the end of the tree a Put does not go down it (Tx.goesToEnd), whatever
+// comes in between.
+func TestInOrder(t *testing.T) {
+	r := seed.New(t)
+	m := newModel(t, r, Options{})
+	next := 0
+	for range 100 {
+		tx, err := m.db.Begin(true)
+		require.NoError(t, err)
+		for range r.IntN(60) {
+			which := next // a new one, or one of the last
+			if next > 0 && r.IntN(3) == 0 {
+				which = next - 1 - min(r.IntN(4)*r.IntN(4), next-1)
+			} else {
+				next++
+			}
+			key, value := fmt.Appendf(nil, "%06d", which), m.value()
+			if r.IntN(8) > 0 {
+				require.NoError(t, tx.Put(key, value))
+				m.want[string(key)] = string(value)
+			} else {
+				require.NoError(t, tx.Delete(key))
+				delete(m.want, string(key))
+			}
+		}
+		same(t, m.want, tx)
+		require.NoError(t, tx.Commit())
+		invariant(t, m.db)
+	}
+	require.NoError(t, m.db.Close())
+}

@@ -16,6 +16,8 @@ import (
 // number of the new one; there the same again. When the root is split, there is a new
 // root. At either end of the tree the page is not halved, because keys come in order:
 // Options.Fill of it stays, all of it if that is 1. At the lower end only leaves do so.
+// A Put behind all others, after another one in the same transaction, finds the leaf
+// without going down the tree (Tx.end).
 //
 // Delete. The page still is a quarter full: nothing else. Otherwise the page before it is
 // looked at, or behind it if it is the first child: if three quarters of a page are
@@ -70,7 +72,7 @@ func (d *DB) lookUp(root pageID, tx uint64, key []byte) (*page, int, error) {
 
 // ownPath goes to the leaf for a key and makes every page on the way the transaction's.
 func (t *Tx) ownPath(key []byte) (leaf *page, err error) {
-	t.path = t.path[:0]
+	t.path, t.end = t.path[:0], nil
 	if t.root == 0 {
 		if leaf, err = t.newPage(leafPage, 0); err == nil {
 			t.root = leaf.id
@@ -119,6 +121,12 @@ func (t *Tx) set(key, value []byte) error {
 		}
 		value = r.encode()
 	}
+	t.scratch = leafCell(t.scratch[:0], key, value)
+	if t.goesToEnd(key) {
+		t.end.insert(t.end.count(), t.scratch, len(key), away)
+		t.entries++
+		return nil
+	}
 	leaf, err := t.ownPath(key)
 	if err != nil {
 		return err
@@ -138,8 +146,27 @@ func (t *Tx) set(key, value []byte) error {
 	default:
 		leaf.remove(i)
 	}
-	t.scratch = leafCell(t.scratch[:0], key, value)
+	if i == leaf.count() && isLast(t.path) && leaf.fits(len(t.scratch)) {
+		t.end = leaf
+	}
 	return t.insert(t.path, leaf, i, t.scratch, len(key), away)
+}
+
+// goesToEnd reports whether the cell in scratch belongs behind all others and has room
+// there: if keys come in order, nobody needs to go down the tree for them.
+func (t *Tx) goesToEnd(key []byte) bool {
+	p := t.end
+	return p != nil && p.fits(len(t.scratch)) && bytes.Compare(key, p.key(p.count()-1)) > 0
+}
+
+// isLast reports whether a path leads to the last page of its level.
+func isLast(path []step) bool {
+	for _, s := range path {
+		if s.i != s.p.count() {
+			return false
+		}
+	}
+	return true
 }
 
 func leafCell(b, key, value []byte) []byte {
@@ -188,10 +215,9 @@ func (t *Tx) insert(path []step, p *page, i int, cell []byte, keyLen int, away b
 // goes up.
 func (t *Tx) splitPlace(path []step, p *page, i int) int {
 	n := p.count()
-	first, last := i == 0, i == n
+	first, last := i == 0, i == n && isLast(path)
 	for _, s := range path {
 		first = first && s.i == 0
-		last = last && s.i == s.p.count()
 	}
 	part := 0.5
 	switch {

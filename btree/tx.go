@@ -39,6 +39,7 @@ type work struct {
 	gone    []freed // that it does not have any more
 	record  []byte  // for the log; nil if there is none
 	path    []step  // from the root to where the change is
+	end     *page   // the last leaf, if the last change put a key behind all others there
 	scratch []byte  // a cell
 }
 
@@ -48,7 +49,7 @@ func (w *work) begin() *work {
 	if cap(w.record) > 1<<20 {
 		*w = work{}
 	}
-	w.made, w.gone = w.made[:0], w.gone[:0]
+	w.made, w.gone, w.end = w.made[:0], w.gone[:0], nil
 	w.record = append(w.record[:0], make([]byte, recordHeader)...)
 	return w
 }

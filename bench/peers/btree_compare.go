@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -173,20 +174,23 @@ func inOrder(n int) []int {
 	return order
 }
 
-// putBatches puts entries by number, a batch in each transaction.
+// putBatches puts entries by number, a batch in each transaction. The batches lie in the
+// same memory, one after the other: what is timed should be the store.
 func putBatches(e treeEngine, order []int, rising bool) error {
-	source := newLSMValues()
+	source, memory := newLSMValues(), make([]byte, 0, treeBatch*lsmEntrySize)
 	keys, values := make([][]byte, 0, treeBatch), make([][]byte, 0, treeBatch)
-	for len(order) > 0 {
-		n := min(treeBatch, len(order))
-		keys, values = keys[:0], values[:0]
-		for _, i := range order[:n] {
-			keys, values = append(keys, lsmKey(i)), append(values, append([]byte(nil), source.next()...))
+	add := func(to [][]byte, b []byte) [][]byte {
+		memory = append(memory, b...)
+		return append(to, memory[len(memory)-len(b):])
+	}
+	for batch := range slices.Chunk(order, treeBatch) {
+		keys, values, memory = keys[:0], values[:0], memory[:0]
+		for _, i := range batch {
+			keys, values = add(keys, lsmKey(i)), add(values, source.next())
 		}
 		if err := e.PutAll(keys, values, rising); err != nil {
 			return err
 		}
-		order = order[n:]
 	}
 	return nil
 }
