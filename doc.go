@@ -19,6 +19,8 @@
 //	btree  a B+tree on disk, copied in memory and logged on wal
 //	btree/ordered
 //	       a map and a set that know the order of their keys, in memory
+//	ratelimit
+//	       whether an event may happen now: buckets in one atomic word
 //	bench  go run ./bench measures on your disk what the packages cost, and
 //	       draws a report; its parts (hist, load, plot …) serve any benchmark
 //

@@ -35,21 +35,22 @@ const goLine = "1.25.0"
 // add one, decide here what it may depend on.
 func layers() map[string]layer {
 	return map[string]layer{
-		"vfs":            {},
-		"wal":            {inner: []string{"vfs"}},
-		"lsm":            {inner: []string{"lsm/sst", "wal", "vfs", "cache"}, outer: []string{xxhash, compress}},
-		"lsm/sst":        {inner: []string{"vfs", "cache"}, outer: []string{xxhash, compress}},
-		"btree":          {inner: []string{"btree/ordered", "wal", "vfs"}, outer: []string{xxhash}},
-		"btree/ordered":  {},
-		"cache":          {outer: []string{xxhash}},
-		"cache/cachesim": {inner: []string{"cache"}, outer: []string{xxhash}},
-		"ratelimit":      {},
-		"hashring":       {outer: []string{xxhash}},
-		"breaker":        {},
-		"vclock":         {},
-		"crdt":           {inner: []string{"vclock"}},
-		"crdt/text":      {inner: []string{"crdt", "vclock"}},
-		"raftkv":         {inner: []string{"wal", "vfs", "btree/ordered"}, outer: []string{raft, bbolt}},
+		"vfs":                 {},
+		"wal":                 {inner: []string{"vfs"}},
+		"lsm":                 {inner: []string{"lsm/sst", "wal", "vfs", "cache"}, outer: []string{xxhash, compress}},
+		"lsm/sst":             {inner: []string{"vfs", "cache"}, outer: []string{xxhash, compress}},
+		"btree":               {inner: []string{"btree/ordered", "wal", "vfs"}, outer: []string{xxhash}},
+		"btree/ordered":       {},
+		"cache":               {outer: []string{xxhash}},
+		"cache/cachesim":      {inner: []string{"cache"}, outer: []string{xxhash}},
+		"ratelimit":           {},
+		"ratelimit/storetest": {inner: []string{"ratelimit"}},
+		"hashring":            {outer: []string{xxhash}},
+		"breaker":             {},
+		"vclock":              {},
+		"crdt":                {inner: []string{"vclock"}},
+		"crdt/text":           {inner: []string{"crdt", "vclock"}},
+		"raftkv":              {inner: []string{"wal", "vfs", "btree/ordered"}, outer: []string{raft, bbolt}},
 	}
 }
 

@@ -1,0 +1,124 @@
+package ratelimit
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A bucket in one word. It holds the time at which the bucket is full again (in units of
+// its pace; the papers call it the theoretical arrival time), and that says everything:
+//
+//	            tat - full          now              tat
+//	------------------|--------------|----------------|--------> units
+//	                  |<--- room --->|<--- missing -->|
+//
+// What is missing fills up by itself, because now moves on. To take n events moves tat to
+// the right by their cost. A bucket that has been full for a while has its tat in the
+// past: taking begins at now, or it would have saved up more than full.
+//
+// The same picture is the level of a leaky bucket (missing is what has not leaked out
+// yet), the GCRA (tat - full is when the next cell conforms) and a queue (tat is when it
+// has drained). Those files differ in what they call things, and in nothing else.
+//
+// Concurrency. A decision is one load and, if it is yes, one compare-and-swap: of two
+// that race for the last token, one finds the word changed and decides again. Each
+// successful swap is a decision that was right for the word which it replaced, so that
+// all of them are one sequence, in which the bound holds. A no changes nothing.
+type word struct{ tat atomic.Int64 }
+
+// closed is a tat for which every decision is no: of a word that is not in use any more.
+const closed = 1<<63 - 1
+
+// take takes n events if there is room: 1 ≤ n.
+func (w *word) take(p *pace, now clock, n int64) bool {
+	if n > p.burst {
+		return false
+	}
+	cost := n * p.unit
+	for {
+		tat := w.tat.Load()
+		if cost > p.room(tat, now) {
+			return false
+		}
+		if w.tat.CompareAndSwap(tat, p.begin(tat, now, 0)+cost) {
+			return true
+		}
+	}
+}
+
+// room returns the units that a bucket has.
+func (p *pace) room(tat int64, now clock) int64 {
+	if tat <= now.floor {
+		return p.full
+	}
+	return now.floor + p.full - tat
+}
+
+// begin returns where the events that come now begin to count: who is late, and not by
+// more than slack, counts as if he were not.
+func (p *pace) begin(tat int64, now clock, slack int64) int64 {
+	if tat > now.floor || slack > 0 && now.ceil-tat <= slack {
+		return tat
+	}
+	return now.ceil
+}
+
+// decide is take, and says more: also where the events begin to count. ns is what the
+// time was made of.
+func (w *word) decide(p *pace, ns, n, slack int64) (d Decision, begin int64) {
+	if p.unit == 0 {
+		return unlimited(n), 0
+	}
+	now := p.at(ns)
+	tat := w.tat.Load()
+	for n > 0 && n <= p.burst && n*p.unit <= p.room(tat, now) {
+		begin = p.begin(tat, now, slack)
+		if w.tat.CompareAndSwap(tat, begin+n*p.unit) {
+			d = p.describe(begin+n*p.unit, now, ns)
+			d.OK = true
+			return d, begin
+		}
+		tat = w.tat.Load()
+	}
+	d = p.describe(tat, now, ns)
+	if d.OK = n == 0 && d.Remaining > 0; !d.OK {
+		d.RetryAfter = p.retry(tat, ns, n)
+	}
+	return d, 0
+}
+
+// describe returns what a bucket has, in a decision.
+func (p *pace) describe(tat int64, now clock, ns int64) Decision {
+	return Decision{
+		Limit:      p.burst,
+		Remaining:  max(p.room(tat, now), 0) / p.unit,
+		ResetAfter: p.until(tat, ns),
+	}
+}
+
+// retry returns how long it takes until there is room for n events; 0 means one.
+func (p *pace) retry(tat, ns, n int64) time.Duration {
+	if n < 0 || n > p.burst {
+		return Never
+	}
+	return p.until(tat-(p.full-max(n, 1)*p.unit), ns)
+}
+
+// refund gives back n events. It need not stop at full: a tat in the past is as good as
+// now. The time matters if it was rounded up when they were taken: nothing of that stays.
+func (w *word) refund(p *pace, now clock, n int64) {
+	if n <= 0 {
+		return
+	}
+	back := min(n, p.burst) * p.unit
+	for {
+		tat := w.tat.Load()
+		after := max(tat-back, 0)
+		if after == now.ceil {
+			after = now.floor
+		}
+		if tat == closed || w.tat.CompareAndSwap(tat, after) {
+			return
+		}
+	}
+}
