@@ -2,12 +2,12 @@ package main
 
 import (
 	"bytes"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/plinth-go/plinth/bench/report"
+	"github.com/plinth-go/plinth/internal/form"
 )
 
 // TestPicturesOfTheBTree compares the pictures in btree/README.md with what is counted
@@ -16,7 +16,7 @@ import (
 //
 //	PLINTH_LONG=1 go test -run=TestPicturesOfTheBTree ./bench -redraw
 func TestPicturesOfTheBTree(t *testing.T) {
-	if os.Getenv("PLINTH_LONG") == "" {
+	if !form.Long() {
 		return // the long form of the tests does it
 	}
 	s := &session{again: func(string) string { return "" }, progress: newProgress(new(bytes.Buffer))}

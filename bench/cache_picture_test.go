@@ -10,6 +10,7 @@ import (
 
 	"github.com/plinth-go/plinth/bench/plot"
 	"github.com/plinth-go/plinth/cache/cachesim"
+	"github.com/plinth-go/plinth/internal/form"
 )
 
 var redraw = flag.Bool("redraw", false, "write the pictures of the packages' lessons anew")
@@ -19,7 +20,7 @@ var redraw = flag.Bool("redraw", false, "write the pictures of the packages' les
 //
 //	PLINTH_LONG=1 PLINTH_DATA=… go test -run=TestPictureOfTheLesson ./bench -redraw
 func TestPictureOfTheLesson(t *testing.T) {
-	if os.Getenv("PLINTH_LONG") == "" {
+	if !form.Long() {
 		return // half a minute of simulation; the long form of the tests does it
 	}
 	data := os.Getenv("PLINTH_DATA")

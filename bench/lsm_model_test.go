@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plinth-go/plinth/bench/plot"
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/lsm"
 	"github.com/plinth-go/plinth/lsm/sst"
 	"github.com/plinth-go/plinth/vfs"
@@ -23,7 +24,7 @@ import (
 // of which every second is not asked, and with levels of twice the growth.
 func TestModel(t *testing.T) {
 	shapes := []lsmSizes{{4000, 100, 16 << 10, 4}}
-	if os.Getenv("PLINTH_LONG") != "" {
+	if form.Long() {
 		shapes = append(shapes, []lsmSizes{
 			{3000, 50, 8 << 10, 2},
 			{2000, 100, 16 << 10, 4},

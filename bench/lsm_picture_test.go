@@ -8,6 +8,7 @@ import (
 
 	"github.com/plinth-go/plinth/bench/plot"
 	"github.com/plinth-go/plinth/bench/report"
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 )
 
@@ -17,7 +18,7 @@ import (
 //
 //	PLINTH_LONG=1 go test -run=TestPicturesOfTheTree ./bench -redraw
 func TestPicturesOfTheTree(t *testing.T) {
-	if os.Getenv("PLINTH_LONG") == "" {
+	if !form.Long() {
 		return // the long form of the tests does it
 	}
 	r := &lsmResults{

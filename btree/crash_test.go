@@ -14,6 +14,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -287,9 +288,9 @@ func crashCases() map[string]crashHistory {
 func TestCrash(t *testing.T) {
 	calls, stride, twice := 45, 60, 60
 	switch {
-	case raced():
+	case form.Raced():
 		calls, stride, twice = 45, 200, 150
-	case long():
+	case form.Long():
 		calls, stride, twice = 75, 4, 100
 	}
 	n := crashCount{stride: stride, twice: twice, seen: map[vfs.Event]int{}, second: map[vfs.Event]int{}}
@@ -317,7 +318,7 @@ func TestCrash(t *testing.T) {
 		again += n.second[e]
 	}
 	t.Logf("%d states, and %d after a second cut", n.states, again)
-	if long() && !raced() {
+	if form.Long() && !form.Raced() {
 		require.GreaterOrEqual(t, n.states, 20_000)
 	}
 }

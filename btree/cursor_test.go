@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -33,7 +34,7 @@ func TestCursorDuringChanges(t *testing.T) {
 		require.Equal(t, at, string(c.Key()))
 	}
 	steps := 20_000
-	if long() {
+	if form.Long() {
 		steps = 200_000
 	}
 	for step := range steps {

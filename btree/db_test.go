@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -42,7 +43,7 @@ func TestBadInput(t *testing.T) {
 // TestLargeValue puts a value that is much larger than what is read or written at once.
 func TestLargeValue(t *testing.T) {
 	size := 5 << 20
-	if long() {
+	if form.Long() {
 		size = 100 << 20
 	}
 	o := Options{FS: vfs.NewMem()}
@@ -364,7 +365,7 @@ func TestGroupCommit(t *testing.T) {
 
 // TestGetAllocates: a Get allocates the value that it hands out, and nothing else.
 func TestGetAllocates(t *testing.T) {
-	if raced() {
+	if form.Raced() {
 		t.Skip("the race detector allocates")
 	}
 	mem, _ := closedStore(t)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 )
 
@@ -67,7 +68,7 @@ func secondLife(t *testing.T, o Options, disk *vfs.Recorder, acked []string) {
 		}
 	}
 	step := 3
-	if long() {
+	if form.Long() {
 		step = 1
 	}
 	for point := first; point <= disk.Ops(); point += step {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -140,7 +141,7 @@ func (r *faultRun) reopened(o Options) *DB {
 // not final; a log that is truncated before the meta page is on the disk.
 func TestEveryOperationFailsOnce(t *testing.T) {
 	stride := 11
-	if long() {
+	if form.Long() {
 		stride = 1
 	}
 	before := runtime.NumGoroutine()
@@ -190,7 +191,7 @@ func TestFailedSync(t *testing.T) {
 				require.Greater(t, at, 10)
 				break
 			}
-			if at%3 > 0 && !long() {
+			if at%3 > 0 && !form.Long() {
 				continue
 			}
 			now, next := r.now, r.next
@@ -324,7 +325,7 @@ func (f fullDiskFile) WriteAt(p []byte, off int64) (int, error) {
 // there is space, everything is there that was acknowledged.
 func TestFullDisk(t *testing.T) {
 	step := int64(9000)
-	if long() {
+	if form.Long() {
 		step = 500
 	}
 	for name, o := range faultOptions() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 )
 
@@ -62,9 +63,9 @@ func reopenedContent(o Options) (string, error) {
 func TestEveryByteFlipped(t *testing.T) {
 	stride := int64(7)
 	switch {
-	case raced():
+	case form.Raced():
 		stride = 31
-	case long():
+	case form.Long():
 		stride = 1
 	}
 	for _, crashed := range []bool{false, true} {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 )
 
@@ -202,7 +203,7 @@ func TestKill(t *testing.T) {
 		t.Skip("no SIGKILL")
 	}
 	times := 8
-	if long() {
+	if form.Long() {
 		times = 50
 	}
 	for _, noWAL := range []bool{false, true} {

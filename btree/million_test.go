@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
@@ -170,7 +171,7 @@ func (m *million) run(n int) {
 
 func TestMillion(t *testing.T) {
 	calls := 40_000
-	if long() {
+	if form.Long() {
 		calls = 1_000_000
 	}
 	o := Options{FS: vfs.NewMem(), Durability: wal.Buffered, CacheSize: 512 << 10, CheckpointSize: 1 << 20}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
@@ -127,9 +128,9 @@ func stressBackup(db *DB, r *rand.Rand) error {
 func TestStress(t *testing.T) {
 	commits := int64(4000)
 	switch {
-	case raced():
+	case form.Raced():
 		commits = 800
-	case long():
+	case form.Long():
 		commits = 170_000 // a million changes
 	}
 	for name, o := range map[string]Options{
@@ -187,10 +188,10 @@ func TestStress(t *testing.T) {
 // back.
 func TestLongReader(t *testing.T) {
 	commits := 10_000
-	if raced() {
+	if form.Raced() {
 		commits = 2000
 	}
-	if long() {
+	if form.Long() {
 		commits = 100_000
 	}
 	db := opened(t, Options{FS: vfs.NewMem(), Durability: wal.Buffered, CacheSize: 1 << 20})

@@ -2,9 +2,6 @@ package btree
 
 import (
 	"encoding/binary"
-	"os"
-	"runtime/debug"
-	"slices"
 	"sync"
 	"testing"
 
@@ -195,15 +192,6 @@ func (w *witness) frames(b []byte) {
 		}
 		b = b[min(len(b), int(24+size+7)&^7):]
 	}
-}
-
-func long() bool { return os.Getenv("PLINTH_LONG") != "" }
-
-// raced reports whether the race detector is on, under which everything takes about
-// ten times as long.
-func raced() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 func opened(t testing.TB, o Options) *DB {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -381,7 +382,7 @@ func crashCases() map[string]crashHistory {
 // see the wal's own test.
 func TestCrash(t *testing.T) {
 	calls, stride, twice := 60, 16, 48
-	if long() {
+	if form.Long() {
 		calls, stride, twice = 72, 1, 16
 	}
 	var during [happenings]int
@@ -436,7 +437,7 @@ func TestCrash(t *testing.T) {
 		again += second[e]
 	}
 	t.Logf("%d states, and %d after a second cut", total, again)
-	if long() {
+	if form.Long() {
 		require.GreaterOrEqual(t, total, 20_000)
 	}
 }

@@ -5,11 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -24,7 +24,7 @@ var errBroken = errors.New("broken")
 // by hanging.
 func TestEveryOperationFailsOnce(t *testing.T) {
 	stride := 7
-	if os.Getenv("PLINTH_LONG") != "" {
+	if form.Long() {
 		stride = 1
 	}
 	for _, then := range []vfs.Aftermath{vfs.Recover, vfs.Persist, vfs.Pretend} {

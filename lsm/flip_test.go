@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -41,7 +41,7 @@ func filesOf(t *testing.T, fsys vfs.FS, dir string) map[string]int64 {
 // ends at an error without saying so.
 func TestEveryByteFlipped(t *testing.T) {
 	stride := int64(5)
-	if os.Getenv("PLINTH_LONG") != "" {
+	if form.Long() {
 		stride = 1
 	}
 	base := vfs.NewMem()

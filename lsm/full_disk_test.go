@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -258,7 +259,7 @@ func (r *fullDiskRun) run(n int) (full bool, opened int) {
 // the manifest knows the new ones.
 func TestFullDisk(t *testing.T) {
 	stride := int64(13)
-	if long() {
+	if form.Long() {
 		stride = 2
 	}
 	for _, d := range []wal.Durability{wal.Synced, wal.Flushed} {

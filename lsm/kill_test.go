@@ -9,8 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
@@ -236,10 +235,10 @@ func TestKill(t *testing.T) {
 		t.Skip("no SIGKILL")
 	}
 	times := 12
-	if raced() {
+	if form.Raced() {
 		times = 6
 	}
-	if long() {
+	if form.Long() {
 		times = 60
 	}
 	for _, d := range []wal.Durability{wal.Synced, wal.Flushed} {
@@ -298,13 +297,4 @@ func (k *killed) verify(t *testing.T, dir string, d wal.Durability) {
 // verifyClosed reads everything that a closed store has on the disk.
 func verifyClosed(t *testing.T, dir string, o Options) {
 	require.NoError(t, Verify(dir, o))
-}
-
-func long() bool { return os.Getenv("PLINTH_LONG") != "" }
-
-// raced reports whether the race detector is on, under which everything takes about
-// ten times as long.
-func raced() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 )
 
@@ -109,7 +109,7 @@ func TestReadersWhileFilesGo(t *testing.T) {
 	}
 	put(0)
 	rounds := 60
-	if os.Getenv("PLINTH_LONG") != "" {
+	if form.Long() {
 		rounds = 200
 	}
 	var stop atomic.Bool

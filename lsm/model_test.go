@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
@@ -352,10 +353,10 @@ func modelOptions() map[string]Options {
 func TestModel(t *testing.T) {
 	rng := seed.New(t)
 	steps := 60_000
-	if raced() {
+	if form.Raced() {
 		steps = 10_000
 	}
-	if long() {
+	if form.Long() {
 		steps = 1_000_000
 	}
 	played := 0

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 )
 
@@ -64,7 +65,7 @@ func steady(t *testing.T, d Durability, recycled bool, batch [][]byte) *Log {
 }
 
 func TestAppendAllocatesNothing(t *testing.T) {
-	if raced() {
+	if form.Raced() {
 		t.Skip("the race detector allocates")
 	}
 	for _, d := range []Durability{Synced, Flushed, Buffered} {
@@ -89,7 +90,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 
 // Reading costs the piece that is read and the copy that is handed out.
 func TestReadAllocatesTwice(t *testing.T) {
-	if raced() {
+	if form.Raced() {
 		t.Skip("the race detector allocates")
 	}
 	l, err := Open(modelDir, Options{FS: vfs.NewMem()})

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 )
 
@@ -297,7 +297,7 @@ func recoveredTwice(disk *vfs.Mem, legal []state, seen func(vfs.Event)) error {
 // not synced; segments retired before the mark was on disk; half a batch taken
 // for a whole; an unfinished rotation taken for damage.
 func TestCrash(t *testing.T) {
-	long := os.Getenv("PLINTH_LONG") != ""
+	long := form.Long()
 	seen := map[vfs.Event]int{}
 	second := map[vfs.Event]int{}
 	for _, d := range []Durability{Synced, Flushed, Buffered} {

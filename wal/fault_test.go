@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 )
 
@@ -27,7 +28,7 @@ import (
 func TestEveryOperationFailsOnce(t *testing.T) {
 	const changes = vfs.OpWriteAt | vfs.OpTruncate | vfs.OpRename | vfs.OpRemove | vfs.OpMkdirAll
 	calls := 40
-	if os.Getenv("PLINTH_LONG") != "" {
+	if form.Long() {
 		calls = 150
 	}
 	for name, fault := range map[string]vfs.Fault{

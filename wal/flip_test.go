@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -236,7 +237,7 @@ func TestFlipClosed(t *testing.T) {
 	want := mustState(t, l)
 	require.NoError(t, l.Close())
 	d := damagedLog{disk, Options{SegmentSize: minSegmentSize}, []state{want}}
-	tries, _ := d.flip(t, long())
+	tries, _ := d.flip(t, form.Long())
 	t.Logf("%d flips, all of %v or ErrCorrupt", tries, len(want.records))
 }
 
@@ -337,8 +338,8 @@ func TestFlipOpen(t *testing.T) {
 			group := l.tail.off
 			require.NoError(t, call(l))
 			d := damagedLog{disk.Clone(), Options{SegmentSize: minSegmentSize}, []state{before, mustState(t, l)}}
-			if name == "batch" && !raced() || long() {
-				_, torn := d.flip(t, long())
+			if name == "batch" && !form.Raced() || form.Long() {
+				_, torn := d.flip(t, form.Long())
 				require.NotZero(t, torn)
 				return
 			}
@@ -367,7 +368,7 @@ func (d damagedLog) flipTail(t *testing.T, l *Log, group int64) {
 	require.NoError(t, err)
 	torn := 0
 	for off := group - 200; off < min(l.tail.off+200, int64(len(b))); off++ {
-		for _, mask := range masks(name, off, !raced()) {
+		for _, mask := range masks(name, off, !form.Raced()) {
 			disk := d.disk.Clone()
 			damage(t, disk, name, off, []byte{b[off] ^ mask})
 			isTorn, err := d.open(disk, off%5 == 0)

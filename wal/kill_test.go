@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 )
 
@@ -163,10 +164,10 @@ func TestKill(t *testing.T) {
 		t.Skip("no SIGKILL")
 	}
 	times := 50
-	if testing.Short() || raced() {
+	if testing.Short() || form.Raced() {
 		times = 10
 	}
-	if long() {
+	if form.Long() {
 		times = 200
 	}
 	for _, d := range []Durability{Synced, Flushed} {

@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -28,16 +27,6 @@ import (
 // out of the seed; no end behind the last frame in a recycled segment.
 
 const modelDir = "/log"
-
-// long reports whether the long forms of the tests were asked for.
-func long() bool { return os.Getenv("PLINTH_LONG") == "1" }
-
-// raced reports whether the race detector is on, under which everything takes
-// about ten times as long.
-func raced() bool {
-	info, ok := debug.ReadBuildInfo()
-	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
-}
 
 // payload returns n bytes that only this id has: its number, and then a
 // pattern with long runs of zero bytes, which must not look like an end.
@@ -561,10 +550,10 @@ func invariantAnchor(t testing.TB, l *Log, x *extent, a anchor, where string) {
 
 func TestOperations(t *testing.T) {
 	runs := 80
-	if raced() {
+	if form.Raced() {
 		runs = 20
 	}
-	if long() {
+	if form.Long() {
 		runs = 800
 	}
 	random := seed.New(t)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -249,7 +250,7 @@ func runStress(t *testing.T, disk string, d Durability, truncates bool) {
 	l, err := Open(dir, o)
 	require.NoError(t, err)
 	s := &stress{t: t, l: l, truncates: truncates, enough: make(chan struct{}), target: 1000}
-	if long() {
+	if form.Long() {
 		s.target = 10_000
 	}
 	for n := range uint32(4) {
@@ -454,7 +455,7 @@ func TestOneSyncForAll(t *testing.T) {
 // lead all the same, or all behind it wait for ever.
 func TestLeadIsNotLost(t *testing.T) {
 	rounds := 3000
-	if raced() {
+	if form.Raced() {
 		rounds = 500
 	}
 	gated(t, func(t *testing.T, g *gate, l *Log) {

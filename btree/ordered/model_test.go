@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 )
 
@@ -110,7 +110,7 @@ func small(most int) *Map[int, int] {
 // out of each tree in every order after that. TestExhaustiveDeletes has deeper trees.
 func TestExhaustive(t *testing.T) {
 	n := 7
-	if os.Getenv("PLINTH_LONG") != "" {
+	if form.Long() {
 		n = 8
 	}
 	var in func(k int, perm []int, do func([]int))
@@ -226,7 +226,7 @@ func shape(m *Map[int, int]) (s string) {
 // counts from the end and is one off, a walk backward that leaves out the first leaf.
 func TestModel(t *testing.T) {
 	steps := 1000
-	if os.Getenv("PLINTH_LONG") != "" {
+	if form.Long() {
 		steps = 10_000
 	}
 	for _, most := range []int{6, 7, 16, fanout} {

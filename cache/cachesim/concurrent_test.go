@@ -2,7 +2,6 @@ package cachesim
 
 import (
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plinth-go/plinth/cache"
+	"github.com/plinth-go/plinth/internal/form"
 )
 
 // TestHitsUnderLoad lets eight goroutines ask the cache for the keys of a trace
@@ -22,7 +22,7 @@ import (
 func TestHitsUnderLoad(t *testing.T) {
 	traces := map[string]Trace{"synthetic": Synthetic{Requests: 100_000}.Trace()}
 	names := []string{"sprite.lirs.gz", "multi1.lirs.gz"}
-	if os.Getenv("PLINTH_LONG") != "" {
+	if form.Long() {
 		names = append(names, "oltp.arc.gz")
 	}
 	for _, name := range names {

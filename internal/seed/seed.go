@@ -11,15 +11,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/plinth-go/plinth/internal/form"
 )
 
 // fixed is the flag -seed of a test binary that uses this package.
 var fixed = flag.String("seed", "", "replay random tests with this seed")
 
-const (
-	envSeed = "PLINTH_SEED"
-	envLong = "PLINTH_LONG" // asks for the long forms of tests: a replay must ask for the same
-)
+const envSeed = "PLINTH_SEED"
 
 // New returns the random numbers of a test, and arranges that the test says
 // how to replay them if it fails. Call it once per test: a second call returns
@@ -42,7 +41,7 @@ func Value(t testing.TB) uint64 {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("seed %d; replay with: %s", seed, command(t.Name(), testedPackage(), os.Getenv(envLong), seed))
+			t.Logf("seed %d; replay with: %s", seed, command(t.Name(), testedPackage(), os.Getenv(form.EnvLong), seed))
 		}
 	})
 	return seed
@@ -64,7 +63,7 @@ func choose(flagged, env string) (uint64, error) {
 	return seed, nil
 }
 
-// command returns the shell command that runs one test again.
+// command returns the shell command that runs one test again, in the same form.
 func command(test, pkg, long string, seed uint64) string {
 	parts := strings.Split(test, "/")
 	for i, part := range parts {
@@ -73,7 +72,7 @@ func command(test, pkg, long string, seed uint64) string {
 	pattern := strings.ReplaceAll(strings.Join(parts, "/"), "'", `'\''`)
 	env := ""
 	if long != "" {
-		env = envLong + "=" + long + " "
+		env = form.EnvLong + "=" + long + " "
 	}
 	return fmt.Sprintf("%sgo test %s -run='%s' -seed=%d", env, pkg, pattern, seed)
 }
