@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -164,7 +164,7 @@ func FuzzModel(f *testing.F) {
 		if options&2 != 0 {
 			o.maxRecord = 300
 		}
-		m := newModel(t, rand.New(bytesSource{bytes.NewReader(input)}), o)
+		m := newModel(t, seed.Of(input), o)
 		m.keys = 1 + int(options>>2)
 		for range min(len(input), 8) {
 			m.step()
@@ -177,20 +177,4 @@ func FuzzModel(f *testing.F) {
 		}))
 		require.NoError(t, m.db.Close())
 	})
-}
-
-// bytesSource makes random numbers of bytes, over and over.
-type bytesSource struct{ r *bytes.Reader }
-
-func (s bytesSource) Uint64() uint64 {
-	n := uint64(0)
-	for i := range 8 {
-		b, err := s.r.ReadByte()
-		if err != nil {
-			_, _ = s.r.Seek(0, 0)
-			b = byte(i)
-		}
-		n = n<<8 | uint64(b)
-	}
-	return n * 0x9e3779b97f4a7c15
 }

@@ -1,13 +1,12 @@
 package lsm
 
 import (
-	"bytes"
 	"encoding/hex"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/lsm/sst"
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -91,7 +90,7 @@ func FuzzModel(f *testing.F) {
 		if options&2 != 0 {
 			o.MemTableSize, o.TableSize = 300, 200
 		}
-		m := newModel(t, rand.New(bytesSource{bytes.NewReader(input[:min(len(input), 24)])}), o)
+		m := newModel(t, seed.Of(input[:min(len(input), 24)]), o)
 		m.keys = 1 + int(options>>2)
 		for range 15 * min(len(input), 24) {
 			m.step()
@@ -101,20 +100,4 @@ func FuzzModel(f *testing.F) {
 		m.whole()
 		require.NoError(t, m.db.Close())
 	})
-}
-
-// bytesSource makes random numbers of bytes, over and over.
-type bytesSource struct{ r *bytes.Reader }
-
-func (s bytesSource) Uint64() uint64 {
-	n := uint64(0)
-	for i := range 8 {
-		b, err := s.r.ReadByte()
-		if err != nil {
-			_, _ = s.r.Seek(0, 0)
-			b = byte(i)
-		}
-		n = n<<8 | uint64(b)
-	}
-	return n * 0x9e3779b97f4a7c15
 }
