@@ -30,6 +30,7 @@ func TestCheckLayers(t *testing.T) {
 			"examples/shop/main.go", imports("main", p+"wal", raft),
 			"bench_test.go", imports("plinth_test", p+"wal", testify+"/require"),
 			"internal/seed/seed.go", imports("seed", "testing"),
+			"internal/crash/crash.go", imports("crash", p+"vfs", p+"internal/seed"),
 		}},
 		"upwards":                 {[]string{"vfs/a.go", imports("vfs", p+"wal")}, []string{`code of "vfs" may not import`}},
 		"sideways":                {[]string{"wal/a.go", imports("wal", p+"cache")}, []string{p + "cache"}},
@@ -47,6 +48,9 @@ func TestCheckLayers(t *testing.T) {
 		"bench part imports":      {[]string{"bench/load/a.go", imports("load", p+"vfs", p+"bench/hist", bbolt)}, []string{p + "vfs", bbolt}},
 		"examples imported":       {[]string{"bench/a.go", imports("main", p+"examples/shop")}, []string{p + "examples/shop"}},
 		"internal outside tests":  {[]string{"wal/a.go", imports("wal", p+"internal/seed")}, []string{p + "internal/seed"}},
+		"internal without a row":  {[]string{"internal/seed/a.go", imports("seed", p+"vfs")}, []string{`code of "internal/seed" may not import`}},
+		"internal of another row": {[]string{"internal/crash/a_test.go", imports("crash", p+"wal", p+"bench/hist")}, []string{p + "wal", p + "bench/hist"}},
+		"testify in internal":     {[]string{"internal/crash/a.go", imports("crash", testify+"/require")}, []string{testify}},
 		"unknown package":         {[]string{"lock/a.go", imports("lock")}, []string{"lock: package is not in the table"}},
 	} {
 		t.Run(name, func(t *testing.T) {
