@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/disk"
 	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
@@ -59,7 +60,7 @@ func TestLargeValue(t *testing.T) {
 	require.NoError(t, db.Checkpoint()) // puts the map behind the value, which the checkpoint before still has
 	require.NoError(t, db.Put([]byte("k"), nil))
 	require.NoError(t, db.Close())
-	require.Less(t, filesOf(t, o.FS, "db")["db/tree"], int64(64<<10), "the file is cut")
+	require.Less(t, disk.Files(t, o.FS, "db")["db/tree"], int64(64<<10), "the file is cut")
 }
 
 func TestEnds(t *testing.T) {
@@ -148,7 +149,7 @@ func closedStore(t *testing.T) (mem *vfs.Mem, content string) {
 // changed.
 func TestNoStore(t *testing.T) {
 	mem, want := closedStore(t)
-	size := filesOf(t, mem, "db")["db/tree"]
+	size := disk.Files(t, mem, "db")["db/tree"]
 	for length := int64(0); length < size; length += 1000 {
 		cut := mem.Clone()
 		f, err := cut.Open("db/tree", vfs.ReadWrite, "test")
@@ -171,10 +172,10 @@ func TestNoStore(t *testing.T) {
 	_, err = Open("db", Options{FS: gone})
 	require.ErrorIs(t, err, ErrCorrupt)
 	require.ErrorContains(t, err, "missing, and there is a log")
-	require.NotContains(t, filesOf(t, gone, "db"), "db/tree")
+	require.NotContains(t, disk.Files(t, gone, "db"), "db/tree")
 
 	gone = mem.Clone()
-	for name := range filesOf(t, gone, "db/log") {
+	for name := range disk.Files(t, gone, "db/log") {
 		require.NoError(t, gone.Remove(name))
 	}
 	_, err = Open("db", Options{FS: gone})
@@ -259,12 +260,12 @@ func TestBackup(t *testing.T) {
 	for at := 0; at < b.Len(); at += 512 + 7 {
 		o := Options{FS: vfs.NewMem()}
 		require.Error(t, Restore("db", bytes.NewReader(b.Bytes()[:at]), o), "%d bytes", at)
-		require.NotContains(t, filesOf(t, o.FS, "db"), "db/tree")
+		require.NotContains(t, disk.Files(t, o.FS, "db"), "db/tree")
 		damaged := bytes.Clone(b.Bytes())
 		damaged[at] ^= 4
 		if err := Restore("db", bytes.NewReader(damaged), o); err != nil {
 			require.True(t, errors.Is(err, ErrCorrupt) || errors.Is(err, ErrFormat), "%v", err)
-			require.NotContains(t, filesOf(t, o.FS, "db"), "db/tree")
+			require.NotContains(t, disk.Files(t, o.FS, "db"), "db/tree")
 		}
 		got, err := reopenedContent(o)
 		require.NoError(t, err)
@@ -384,14 +385,14 @@ func TestSpaceComesBack(t *testing.T) {
 		require.NoError(t, db.Put(fmt.Appendf(nil, "%04d", i*7919%2000), make([]byte, 300+i%100/99*9000)))
 	}
 	require.NoError(t, db.Checkpoint())
-	full := filesOf(t, o.FS, "db")["db/tree"]
+	full := disk.Files(t, o.FS, "db")["db/tree"]
 	for i := range 2000 {
 		if i%50 > 0 {
 			require.NoError(t, db.Delete(fmt.Appendf(nil, "%04d", i)))
 		}
 	}
 	require.NoError(t, db.Compact(context.Background()))
-	require.Less(t, filesOf(t, o.FS, "db")["db/tree"], full/8)
+	require.Less(t, disk.Files(t, o.FS, "db")["db/tree"], full/8)
 	require.Less(t, db.Stats().FreePages, 8)
 	invariant(t, db)
 	require.NoError(t, db.Close())
@@ -406,9 +407,9 @@ func TestSpaceBehindWhichTheMapIsComesBack(t *testing.T) {
 	require.NoError(t, db.Checkpoint())
 	require.NoError(t, db.Delete([]byte("gone")))
 	require.NoError(t, db.Checkpoint())
-	require.Greater(t, filesOf(t, o.FS, "db")["db/tree"], int64(1<<20))
+	require.Greater(t, disk.Files(t, o.FS, "db")["db/tree"], int64(1<<20))
 	require.NoError(t, db.Close())
-	require.Less(t, filesOf(t, o.FS, "db")["db/tree"], int64(8*4096))
+	require.Less(t, disk.Files(t, o.FS, "db")["db/tree"], int64(8*4096))
 	require.NoError(t, Verify("db", o))
 }
 
@@ -445,7 +446,7 @@ func TestSpaceOfLargeValuesComesBack(t *testing.T) {
 	require.NoError(t, db.Checkpoint())
 	require.NoError(t, db.Delete([]byte("gone")))
 	require.NoError(t, db.Close())
-	require.Less(t, filesOf(t, o.FS, "db")["db/tree"], int64(len(large)+12*4096))
+	require.Less(t, disk.Files(t, o.FS, "db")["db/tree"], int64(len(large)+12*4096))
 	require.NoError(t, Verify("db", o))
 	db = opened(t, o)
 	value, err := db.Get([]byte("kept"))

@@ -4,45 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/disk"
 	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 )
-
-// filesOf lists the files below a directory.
-func filesOf(t testing.TB, fsys vfs.FS, dir string) map[string]int64 {
-	files := map[string]int64{}
-	entries, err := fsys.List(dir)
-	require.NoError(t, err)
-	for _, e := range entries {
-		name := filepath.Join(dir, e.Name)
-		if e.Dir {
-			for n, size := range filesOf(t, fsys, name) {
-				files[n] = size
-			}
-		} else {
-			files[name] = e.Size
-		}
-	}
-	return files
-}
-
-func flip(t *testing.T, fsys vfs.FS, name string, at int64) {
-	f, err := fsys.Open(name, vfs.ReadWrite, "test")
-	require.NoError(t, err)
-	b := make([]byte, 1)
-	_, err = f.ReadAt(b, at)
-	require.NoError(t, err)
-	b[0] ^= 1 << (at % 8)
-	_, err = f.WriteAt(b, at)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
-}
 
 func reopenedContent(o Options) (string, error) {
 	db, err := Open("db", o)
@@ -100,30 +70,27 @@ func TestEveryByteFlipped(t *testing.T) {
 
 func flipAll(t *testing.T, o Options, base *vfs.Mem, want, before string, stride int64) {
 	damaged, harmless, unread := 0, 0, 0
-	for name, size := range filesOf(t, base, "db") {
-		for at := int64(0); at < size; at += stride {
-			o.FS = base.Clone()
-			flip(t, o.FS, name, at)
-			verified := Verify("db", o)
-			got, err := reopenedContent(o)
-			if want == before && name == "db/tree" && at < firstPage*minPageSize {
-				require.NoError(t, err, "the other meta page says the same: %d", at)
+	for d := range disk.Flips(t, base, "db", stride) {
+		o.FS = d.FS
+		verified := Verify("db", o)
+		got, err := reopenedContent(o)
+		if want == before && d.Name == "db/tree" && d.At < firstPage*minPageSize {
+			require.NoError(t, err, "the other meta page says the same: %d", d.At)
+		}
+		if err != nil {
+			require.Error(t, verified, "%s at %d: %v", d.Name, d.At, err)
+			require.True(t, errors.Is(err, ErrCorrupt) || errors.Is(err, ErrFormat), "%s at %d: %v", d.Name, d.At, err)
+			damaged++
+		} else {
+			if !strings.HasSuffix(d.Name, ".wal") || got != before {
+				require.Equal(t, want, got, "%s at %d", d.Name, d.At)
 			}
-			if err != nil {
-				require.Error(t, verified, "%s at %d: %v", name, at, err)
-				require.True(t, errors.Is(err, ErrCorrupt) || errors.Is(err, ErrFormat), "%s at %d: %v", name, at, err)
-				damaged++
-			} else {
-				if !strings.HasSuffix(name, ".wal") || got != before {
-					require.Equal(t, want, got, "%s at %d", name, at)
-				}
-				harmless++
-			}
-			if verified != nil {
-				require.True(t, errors.Is(verified, ErrCorrupt) || errors.Is(verified, ErrFormat), "%s at %d: %v", name, at, verified)
-				if err == nil {
-					unread++
-				}
+			harmless++
+		}
+		if verified != nil {
+			require.True(t, errors.Is(verified, ErrCorrupt) || errors.Is(verified, ErrFormat), "%s at %d: %v", d.Name, d.At, verified)
+			if err == nil {
+				unread++
 			}
 		}
 	}
@@ -161,7 +128,7 @@ func TestNewestMetaDamaged(t *testing.T) {
 			if other.generation > one.generation {
 				at += minPageSize
 			}
-			flip(t, c.Disk, "db/tree", at)
+			disk.Flip(t, c.Disk, "db/tree", at)
 			got, err := reopenedContent(h.o.on(c.Disk))
 			if err != nil {
 				require.ErrorIs(t, err, ErrCorrupt)

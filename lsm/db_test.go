@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/disk"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -90,7 +91,7 @@ func (s *space) change(value []byte) {
 func (s *space) compacted() (ratio float64, entries, deletes uint64) {
 	require.NoError(s.t, s.db.Compact(context.Background(), nil, nil))
 	bytes, inTables := int64(0), int64(0)
-	for name, size := range filesOf(s.t, s.fsys, "db") {
+	for name, size := range disk.Files(s.t, s.fsys, "db") {
 		if bytes += size; strings.HasSuffix(name, ".table") {
 			inTables += size
 		}

@@ -12,28 +12,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/disk"
 	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
-
-// filesOf lists the files below a directory.
-func filesOf(t *testing.T, fsys vfs.FS, dir string) map[string]int64 {
-	files := map[string]int64{}
-	entries, err := fsys.List(dir)
-	require.NoError(t, err)
-	for _, e := range entries {
-		name := filepath.Join(dir, e.Name)
-		if e.Dir {
-			for n, size := range filesOf(t, fsys, name) {
-				files[n] = size
-			}
-		} else {
-			files[name] = e.Size
-		}
-	}
-	return files
-}
 
 // TestEveryByteFlipped damages each byte of a closed store, one after the other: it
 // opens and answers as before, or says ErrCorrupt, at the latest when the damaged
@@ -58,26 +41,23 @@ func TestEveryByteFlipped(t *testing.T) {
 	require.NoError(t, db.Close())
 
 	damaged, harmless, unread := 0, 0, 0
-	for name, size := range filesOf(t, base, "db") {
-		for at := int64(0); at < size; at += stride {
-			o.FS = base.Clone()
-			flip(t, o.FS, name, at)
-			verified := Verify("db", o)
-			got, err := reopenedContent(o)
-			if err != nil {
-				require.ErrorIs(t, verified, ErrCorrupt, "%s at %d: %v", name, at, err)
-			} else if verified != nil {
-				require.ErrorIs(t, verified, ErrCorrupt, "%s at %d", name, at)
-				unread++
-			}
-			switch {
-			case err == nil:
-				require.Equal(t, want, got, "%s at %d", name, at)
-				harmless++
-			default:
-				require.True(t, errors.Is(err, ErrCorrupt), "%s at %d: %v", name, at, err)
-				damaged++
-			}
+	for d := range disk.Flips(t, base, "db", stride) {
+		o.FS = d.FS
+		verified := Verify("db", o)
+		got, err := reopenedContent(o)
+		if err != nil {
+			require.ErrorIs(t, verified, ErrCorrupt, "%s at %d: %v", d.Name, d.At, err)
+		} else if verified != nil {
+			require.ErrorIs(t, verified, ErrCorrupt, "%s at %d", d.Name, d.At)
+			unread++
+		}
+		switch {
+		case err == nil:
+			require.Equal(t, want, got, "%s at %d", d.Name, d.At)
+			harmless++
+		default:
+			require.True(t, errors.Is(err, ErrCorrupt), "%s at %d: %v", d.Name, d.At, err)
+			damaged++
 		}
 	}
 	t.Logf("%d flips reported, %d harmless to a scan, of which Verify reports %d", damaged, harmless, unread)
@@ -102,7 +82,7 @@ func TestOtherTables(t *testing.T) {
 	copyFile(t, one, "db/notes.txt", two, name)
 	_, err := reopenedContent(tiny(one))
 	require.NoError(t, err)
-	require.Contains(t, filesOf(t, one, "db"), "db/notes.txt")
+	require.Contains(t, disk.Files(t, one, "db"), "db/notes.txt")
 
 	require.NoError(t, one.Remove(name))
 	_, err = reopenedContent(tiny(one))
@@ -154,18 +134,6 @@ func copyFile(t *testing.T, to vfs.FS, toName string, from vfs.FS, fromName stri
 	_, err = target.WriteAt(b, 0)
 	require.NoError(t, err)
 	require.NoError(t, errors.Join(source.Close(), target.Close()))
-}
-
-func flip(t *testing.T, fsys vfs.FS, name string, at int64) {
-	f, err := fsys.Open(name, vfs.ReadWrite, "test")
-	require.NoError(t, err)
-	b := make([]byte, 1)
-	_, err = f.ReadAt(b, at)
-	require.NoError(t, err)
-	b[0] ^= 1 << (at % 8)
-	_, err = f.WriteAt(b, at)
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
 }
 
 func reopenedContent(o Options) (string, error) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/disk"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -39,7 +40,7 @@ func TestVerify(t *testing.T) {
 	require.ErrorIs(t, Verify("db", o), ErrLocked)
 	require.NoError(t, db.Close())
 	require.NoError(t, Verify("db", o))
-	require.Contains(t, filesOf(t, o.FS, "db"), other, "its name is none of ours")
+	require.Contains(t, disk.Files(t, o.FS, "db"), other, "its name is none of ours")
 
 	require.ErrorIs(t, Verify("nothing", o), fs.ErrNotExist)
 }
@@ -47,7 +48,7 @@ func TestVerify(t *testing.T) {
 // contents returns what is in the files below db.
 func contents(t *testing.T, fsys vfs.FS) map[string]string {
 	all := map[string]string{}
-	for name, size := range filesOf(t, fsys, "db") {
+	for name, size := range disk.Files(t, fsys, "db") {
 		f, err := fsys.Open(name, vfs.ReadOnly, "test")
 		require.NoError(t, err)
 		b := make([]byte, size)
@@ -84,7 +85,7 @@ func TestMissing(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			o := verifiable(t)
-			for name := range filesOf(t, o.FS, filepath.Join("db", what)) {
+			for name := range disk.Files(t, o.FS, filepath.Join("db", what)) {
 				require.NoError(t, o.FS.Remove(name))
 			}
 			tables := tablesIn(t, o.FS)
@@ -100,7 +101,7 @@ func TestMissing(t *testing.T) {
 		db := opened(t, o)
 		require.NoError(t, db.Put([]byte("k"), nil))
 		require.NoError(t, db.Close())
-		for name := range filesOf(t, o.FS, "db/manifest") {
+		for name := range disk.Files(t, o.FS, "db/manifest") {
 			require.NoError(t, o.FS.Remove(name))
 		}
 		require.ErrorIs(t, Verify("db", o), ErrCorrupt)
@@ -152,10 +153,10 @@ func TestLogOfAnotherTime(t *testing.T) {
 	require.NoError(t, db.Put([]byte("k"), nil))
 	require.NoError(t, db.Flush())
 	require.NoError(t, db.Close())
-	for name := range filesOf(t, fsys, "db/manifest") {
+	for name := range disk.Files(t, fsys, "db/manifest") {
 		require.NoError(t, fsys.Remove(name))
 	}
-	for name := range filesOf(t, old, "db/manifest") {
+	for name := range disk.Files(t, old, "db/manifest") {
 		copyFile(t, fsys, name, old, name)
 	}
 	tables := tablesIn(t, fsys)
