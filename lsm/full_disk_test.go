@@ -240,7 +240,7 @@ func (r *fullDiskRun) run(n int) (full bool, opened int) {
 	require.NoError(r.t, db.Compact(context.Background(), nil, nil))
 	require.NoError(r.t, db.Close())
 	require.NoError(r.t, leftovers(r.disk, "db", db))
-	verifyClosed(r.t, "db", r.o)
+	require.NoError(r.t, Verify("db", r.o))
 	require.NoError(r.t, r.open().Close())
 	return true, opened
 }

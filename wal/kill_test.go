@@ -1,15 +1,9 @@
 package wal
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
-	"io"
-	"os"
-	"os/exec"
-	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -17,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plinth-go/plinth/internal/form"
+	"github.com/plinth-go/plinth/internal/kill"
 	"github.com/plinth-go/plinth/internal/seed"
 )
 
@@ -29,10 +24,6 @@ import (
 // frames count.
 
 const (
-	killDir        = "PLINTH_WAL_KILL_DIR" // set only for the child
-	killDurability = "PLINTH_WAL_KILL_DURABILITY"
-	killLife       = "PLINTH_WAL_KILL_LIFE"
-
 	killWriters = 4
 	killKeep    = 400 // records that the child leaves when it truncates
 )
@@ -64,41 +55,36 @@ func decodeKillRecord(b []byte) (k killRecord, ok bool) {
 	return k, string(k.encode()) == string(b)
 }
 
-// TestKillChild is the process that TestKill kills. It says on its standard
-// output, before and after:
-//
-//	o 0 0         about to open the log
-//	a INDEX HASH  the record is acknowledged
-//	T FIRST 0     about to drop the records before FIRST
-//	t FIRST 0     that is acknowledged
+// What a child says, besides that it is about to open the log. The second number is
+// the hash of the record, or 0.
+const (
+	killAcknowledged = "a" // the record of this index is
+	killDrops        = "T" // about to drop the records before this index
+	killDropped      = "t" // that is acknowledged
+)
+
+// TestKillChild is the process that TestKill kills.
 func TestKillChild(t *testing.T) {
-	dir := os.Getenv(killDir)
-	if dir == "" {
+	child, ok := kill.Self()
+	if !ok {
 		return // only as the child of TestKill
 	}
-	durability, err := strconv.Atoi(os.Getenv(killDurability))
+	durability, err := strconv.Atoi(child.Setting)
 	require.NoError(t, err)
-	life, err := strconv.Atoi(os.Getenv(killLife))
-	require.NoError(t, err)
-	say("o", 0, 0)
+	kill.Say(kill.Opens, 0, 0)
 	o := killOptions
 	o.Durability = Durability(durability)
-	l, err := Open(dir, o)
+	l, err := Open(child.Dir, o)
 	require.NoError(t, err)
 	var wg sync.WaitGroup
 	for w := range killWriters {
-		wg.Go(func() { killWrite(t, l, uint32(life), uint32(w)) })
+		wg.Go(func() { killWrite(l, uint32(child.Life), uint32(w)) })
 	}
 	wg.Wait()
 }
 
-// say writes a line in one piece. Without a reader the process dies of it.
-func say(what string, index uint64, hash uint32) {
-	fmt.Fprintf(os.Stdout, "%s %d %d\n", what, index, hash)
-}
-
 // killWrite appends until the process dies.
-func killWrite(t *testing.T, l *Log, life, writer uint32) {
+func killWrite(l *Log, life, writer uint32) {
 	for serial := uint32(0); ; serial++ {
 		var batch [][]byte
 		of := 1 + serial%3
@@ -116,14 +102,14 @@ func killWrite(t *testing.T, l *Log, life, writer uint32) {
 			panic(err)
 		}
 		for i, b := range batch {
-			say("a", first+uint64(i), crc32.ChecksumIEEE(b))
+			kill.Say(killAcknowledged, first+uint64(i), uint64(crc32.ChecksumIEEE(b)))
 		}
 		if writer == 0 && serial%50 == 49 && first > killKeep {
-			say("T", first-killKeep, 0)
+			kill.Say(killDrops, first-killKeep, 0)
 			if err := l.TruncateFront(first - killKeep); err != nil {
 				panic(err)
 			}
-			say("t", first-killKeep, 0)
+			kill.Say(killDropped, first-killKeep, 0)
 		}
 	}
 }
@@ -132,37 +118,24 @@ func killWrite(t *testing.T, l *Log, life, writer uint32) {
 type acknowledged struct {
 	records        map[uint64]uint32 // index -> hash
 	dropped, ahead uint64            // FirstIndex is between
+	heard          int               // lines
 }
 
-// hear reads lines until there are no more, and calls kill after n of them.
-func (a *acknowledged) hear(from io.Reader, n int, kill func()) error {
-	lines := bufio.NewScanner(from)
-	for heard := 0; lines.Scan(); heard++ {
-		var what string
-		var index uint64
-		var hash uint32
-		if _, err := fmt.Sscan(lines.Text(), &what, &index, &hash); err != nil {
-			return fmt.Errorf("the child says %q", lines.Text())
-		}
-		switch what {
-		case "a":
-			a.records[index] = hash
-		case "T":
-			a.ahead = max(a.ahead, index)
-		case "t":
-			a.dropped = max(a.dropped, index)
-		}
-		if heard == n {
-			kill()
-		}
+// hear learns what a child says.
+func (a *acknowledged) hear(l kill.Line) (counts bool, err error) {
+	switch l.What {
+	case killAcknowledged:
+		a.records[l.A] = uint32(l.B)
+	case killDrops:
+		a.ahead = max(a.ahead, l.A)
+	case killDropped:
+		a.dropped = max(a.dropped, l.A)
 	}
-	return lines.Err()
+	a.heard++
+	return true, nil
 }
 
 func TestKill(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("no SIGKILL")
-	}
 	times := 50
 	if testing.Short() || form.Raced() {
 		times = 10
@@ -172,40 +145,15 @@ func TestKill(t *testing.T) {
 	}
 	for _, d := range []Durability{Synced, Flushed} {
 		t.Run(d.String(), func(t *testing.T) {
-			random := seed.New(t)
-			a := acknowledged{map[uint64]uint32{}, 1, 1}
-			dir := t.TempDir()
-			heard := 0
-			for life := range times {
-				n := random.IntN(600)
-				if life%5 == 4 {
-					n = 0 // while it opens the log that the one before left
-				}
-				a.kill(t, dir, d, life, n)
-				if life%5 != 3 {
-					a.verify(t, dir, d)
-				}
-				heard += n
-			}
+			a := acknowledged{records: map[uint64]uint32{}, dropped: 1, ahead: 1}
+			kill.Loop{
+				Test: "TestKillChild", Setting: strconv.Itoa(int(d)), Times: times, Lines: 600, Hear: a.hear,
+				Check: func(dir string) { a.verify(t, dir, d) },
+			}.Run(t, seed.New(t))
 			require.NotEmpty(t, a.records)
-			t.Logf("killed %d times, %d lines heard, the log goes from %d to %d", times, heard, a.dropped, a.dropped+uint64(len(a.records)))
+			t.Logf("killed %d times, %d lines heard, the log goes from %d to %d", times, a.heard, a.dropped, a.dropped+uint64(len(a.records)))
 		})
 	}
-}
-
-// kill runs a child and kills it after n lines.
-func (a *acknowledged) kill(t *testing.T, dir string, d Durability, life, n int) {
-	child := exec.Command(os.Args[0], "-test.run=^TestKillChild$")
-	child.Env = append(os.Environ(), killDir+"="+dir,
-		fmt.Sprintf("%s=%d", killDurability, d), fmt.Sprintf("%s=%d", killLife, life))
-	child.Stderr = os.Stderr
-	out, err := child.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, child.Start())
-	err = a.hear(out, n, func() { child.Process.Kill() })
-	child.Process.Kill()
-	require.Error(t, child.Wait(), "the child ended by itself")
-	require.NoError(t, err)
 }
 
 // verify opens the log as the next process would.
