@@ -14,6 +14,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/crash"
 	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
@@ -25,13 +26,6 @@ import (
 // it, where that includes every call that had been acknowledged; Verify has nothing to
 // say, before and after; each page is accounted for, and the store takes another change.
 // Then the same again, with a second power cut while it recovers and goes on.
-
-// crashCall is one call of a history.
-type crashCall struct {
-	start, end int    // disk operations before and after it
-	content    string // of the store when it has returned
-	durable    bool   // once it has returned, it survives, and all before it
-}
 
 func entryLine(key, value []byte) string {
 	return fmt.Sprintf("%s=%d:%x\n", key[max(0, len(key)-6):], len(value), xxhash.Sum64(value))
@@ -66,7 +60,7 @@ type change struct{ key, value []byte }
 // crashHistory is calls on a store on a recording disk, and on a map.
 type crashHistory struct {
 	t      *testing.T
-	w      *witness
+	w      *crash.Witness
 	o      Options
 	turns  bool // the log is kept and not kept in turns
 	prefix int  // what keys begin with: so many bytes, all the same
@@ -74,12 +68,12 @@ type crashHistory struct {
 
 	db    *DB
 	now   map[string]string
-	calls []crashCall
+	calls []crash.Call[string]
 }
 
 // do runs one call; its changes are those that the map gets.
-func (h *crashHistory) do(durable bool, changes []change, call func() error) crashCall {
-	c := crashCall{start: h.w.Ops(), durable: durable || h.o.Durability == wal.Synced}
+func (h *crashHistory) do(durable bool, changes []change, call func() error) crash.Call[string] {
+	c := crash.Call[string]{Start: h.w.Ops(), Durable: durable || h.o.Durability == wal.Synced}
 	var before []int
 	if len(changes) > 0 {
 		before = h.shape()
@@ -92,7 +86,7 @@ func (h *crashHistory) do(durable bool, changes []change, call func() error) cra
 			h.now[string(one.key)] = string(one.value)
 		}
 	}
-	c.end, c.content = h.w.Ops(), contentOfMap(h.now)
+	c.End, c.After = h.w.Ops(), contentOfMap(h.now)
 	h.calls = append(h.calls, c)
 	if before != nil {
 		h.compare(before, h.shape(), c)
@@ -125,18 +119,18 @@ func (h *crashHistory) shape() []int {
 	return levels
 }
 
-func (h *crashHistory) compare(before, after []int, c crashCall) {
+func (h *crashHistory) compare(before, after []int, c crash.Call[string]) {
 	switch {
 	case len(after) > len(before):
-		h.w.during(grows, c)
+		h.w.During(grows, c.Start, c.End)
 	case len(after) < len(before):
-		h.w.during(shrinks, c)
+		h.w.During(shrinks, c.Start, c.End)
 	}
 	switch {
 	case after[0] > before[0]:
-		h.w.during(splits, c)
+		h.w.During(splits, c.Start, c.End)
 	case after[0] < before[0]:
-		h.w.during(merges, c)
+		h.w.During(merges, c.Start, c.End)
 	}
 }
 
@@ -145,12 +139,12 @@ func (h *crashHistory) open() {
 		h.db, err = Open("db", h.o)
 		return err
 	})
-	h.w.during(reopens, c)
+	h.w.During(reopens, c.Start, c.End)
 }
 
 func (h *crashHistory) close() {
 	c := h.do(true, nil, h.db.Close)
-	h.w.during(closes, c)
+	h.w.During(closes, c.Start, c.End)
 	h.db = nil
 }
 
@@ -178,7 +172,7 @@ func (h *crashHistory) apply(changes ...change) {
 		})
 	})
 	if large {
-		h.w.during(commitsLarge, c)
+		h.w.During(commitsLarge, c.Start, c.End)
 	}
 }
 
@@ -196,7 +190,7 @@ const crashKeys = 26
 // run makes a history of n calls, all kinds among them.
 func (h *crashHistory) run(n int) {
 	h.o.FS, h.now = h.w, map[string]string{}
-	h.calls = []crashCall{{durable: true}}
+	h.calls = []crash.Call[string]{{Durable: true}}
 	h.open()
 	for i := range n {
 		one := change{h.key(i * 7 % crashKeys), h.bytes(i, 1+i*131%h.value)}
@@ -211,7 +205,7 @@ func (h *crashHistory) run(n int) {
 			h.apply(gone...)
 		case i%29 == 1:
 			c := h.do(true, nil, func() error { return h.db.Compact(context.Background()) })
-			h.w.during(compacts, c)
+			h.w.During(compacts, c.Start, c.End)
 		case i%33 == 32:
 			h.close()
 			if h.turns {
@@ -235,25 +229,6 @@ func (h *crashHistory) run(n int) {
 		}
 	}
 	h.close()
-}
-
-// legal returns what the store may hold after a power cut at a point: the contents
-// from the last durable call on to the last call that had begun.
-func (h *crashHistory) legal(point int) []string {
-	durable, issued := 0, 0
-	for i, c := range h.calls {
-		if c.end <= point && c.durable {
-			durable = i
-		}
-		if c.start < point {
-			issued = i
-		}
-	}
-	var contents []string
-	for _, c := range h.calls[durable : max(issued, durable)+1] {
-		contents = append(contents, c.content)
-	}
-	return contents
 }
 
 // crashCases are the histories of TestCrash.
@@ -293,77 +268,31 @@ func TestCrash(t *testing.T) {
 	case form.Long():
 		calls, stride, twice = 75, 4, 100
 	}
-	n := crashCount{stride: stride, twice: twice, seen: map[vfs.Event]int{}, second: map[vfs.Event]int{}}
+	tally := crash.NewTally(stride)
 	for name, h := range crashCases() {
 		t.Run(name, func(t *testing.T) {
 			h.t, h.w = t, newWitness()
 			h.run(calls)
-			before := n.states
-			for point := range h.w.Ops() + 1 {
-				n.point(&h, point)
+			before := tally.Total()
+			for n, c := range tally.States(h.w) {
+				legal := crash.Legal(h.calls, c.Point)
+				if n%twice == 0 {
+					require.NoError(t, recoveredTwice(c.Disk.Clone(), legal, h.o, n/twice%4 == 0, tally), "%v", c)
+				}
+				if err := Verify("db", Options{FS: c.Disk}); c.Point > h.calls[1].End || !errors.Is(err, fs.ErrNotExist) {
+					require.NoError(t, err, "%v", c)
+				}
+				_, err := recovered(c.Disk, legal, h.o, n%4 == 0)
+				require.NoError(t, err, "%v", c)
+				require.NoError(t, Verify("db", Options{FS: c.Disk}), "%v", c)
 			}
-			t.Logf("%d calls, %d operations, %d states", len(h.calls), h.w.Ops(), n.states-before)
+			t.Logf("%d calls, %d operations, %d states", len(h.calls), h.w.Ops(), tally.Total()-before)
 		})
 	}
-	for what, states := range n.during {
-		t.Logf("%7d states during: %v", states, happening(what))
-		require.NotZero(t, states, "%v", happening(what))
-	}
-	again := 0
-	for _, e := range vfs.Events() {
-		t.Logf("%7d states, and %7d after a second cut: %v", n.seen[e], n.second[e], e)
-		if e != vfs.DeleteUndone || n.seen[e] > 0 { // the log uses files again, and mostly removes none
-			require.NotZero(t, n.seen[e], "%v", e)
-		}
-		again += n.second[e]
-	}
-	t.Logf("%d states, and %d after a second cut", n.states, again)
+	tally.Report(t, happenings(), vfs.DeleteUndone) // the log uses files again, and mostly removes none
 	if form.Long() && !form.Raced() {
-		require.GreaterOrEqual(t, n.states, 20_000)
+		require.GreaterOrEqual(t, tally.Total(), 20_000)
 	}
-}
-
-// crashCount is which states are tried, and how many were.
-type crashCount struct {
-	stride, twice int
-	states        int
-	during        [happenings]int
-	seen, second  map[vfs.Event]int
-}
-
-// point tries states of one crash point.
-func (n *crashCount) point(h *crashHistory, point int) {
-	legal, i := h.legal(point), 0
-	for c := range h.w.Crashes(point) {
-		if i++; i%n.stride != point%n.stride && n.seen[c.Event] >= 10 && !n.rare(h.w.at(point)) {
-			continue
-		}
-		n.states++
-		n.seen[c.Event]++
-		for what := range h.w.at(point) {
-			n.during[what]++
-		}
-		if n.states%n.twice == 0 {
-			err := recoveredTwice(c.Disk.Clone(), legal, h.o, n.states/n.twice%4 == 0, func(e vfs.Event) { n.second[e]++ })
-			require.NoError(h.t, err, "%v", c)
-		}
-		if err := Verify("db", Options{FS: c.Disk}); point > h.calls[1].end || !errors.Is(err, fs.ErrNotExist) {
-			require.NoError(h.t, err, "%v", c)
-		}
-		_, err := recovered(c.Disk, legal, h.o, n.states%4 == 0)
-		require.NoError(h.t, err, "%v", c)
-		require.NoError(h.t, Verify("db", Options{FS: c.Disk}), "%v", c)
-	}
-}
-
-// rare reports whether something happens that there were few states of.
-func (n *crashCount) rare(what map[happening]bool) bool {
-	for one := range what {
-		if n.during[one] < 20 {
-			return true
-		}
-	}
-	return false
 }
 
 // recovered opens the store on a disk that a crash has left, and returns what it
@@ -406,51 +335,37 @@ func usable(db *DB) error {
 // recoveredTwice recovers from the crash while recording, and closes, and cuts the
 // power again after every operation of that, leaving one of the states. If it is to go
 // on, it puts something and makes a checkpoint before it closes.
-func recoveredTwice(disk *vfs.Mem, legal []string, o Options, goOn bool, seen func(vfs.Event)) error {
+func recoveredTwice(disk *vfs.Mem, legal []string, o Options, goOn bool, tally *crash.Tally) error {
 	r := vfs.Record(disk)
 	o.FS = r
 	db, err := Open("db", o)
 	if err != nil {
 		return err
 	}
-	opened := r.Ops()
-	got, err := contentOf(db)
-	after := got
+	life := crash.Recovery[string]{Before: legal, Opened: r.Ops()}
+	life.Found, err = contentOf(db)
+	life.After = life.Found
 	if err == nil && goOn {
 		err = db.Put([]byte("zz"), []byte("second"))
-		after += entryLine([]byte("zz"), []byte("second"))
+		life.After += entryLine([]byte("zz"), []byte("second"))
 	}
 	put := r.Ops()
 	if err == nil && goOn {
 		err = db.Checkpoint()
 	}
-	kept := r.Ops()
+	if life.Kept = r.Ops(); o.Durability == wal.Synced {
+		life.Kept = put
+	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	for point := range r.Ops() + 1 {
-		second := legal
-		switch {
-		case point >= kept || point >= put && o.Durability == wal.Synced:
-			second = []string{after}
-		case point > opened:
-			second = []string{got, after}
-		case point == opened:
-			second = []string{got}
+	for c := range tally.Again(r, false) {
+		_, err := recovered(c.Disk, life.Legal(c.Point), o, c.Point%8 == 0)
+		if err == nil {
+			err = Verify("db", o.on(c.Disk))
 		}
-		var c vfs.Crash
-		n := 0
-		for c = range r.Crashes(point) {
-			if n++; n > point*7%20 {
-				break
-			}
-		}
-		seen(c.Event)
-		if _, err := recovered(c.Disk, second, o, point%8 == 0); err != nil {
-			return fmt.Errorf("second cut, of %d operations (opened after %d): %v: %w", r.Ops(), opened, c, err)
-		}
-		if err := Verify("db", o.on(c.Disk)); err != nil {
-			return fmt.Errorf("second cut, of %d operations (opened after %d): %v: %w", r.Ops(), opened, c, err)
+		if err != nil {
+			return fmt.Errorf("second cut, of %d operations (opened after %d): %v: %w", r.Ops(), life.Opened, c, err)
 		}
 	}
 	return nil

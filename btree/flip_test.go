@@ -108,10 +108,10 @@ func TestNewestMetaDamaged(t *testing.T) {
 	h.run(70)
 	var contents []string
 	for _, c := range h.calls {
-		contents = append(contents, c.content)
+		contents = append(contents, c.After)
 	}
 	refused := 0
-	for point := h.calls[1].end; point <= h.w.Ops(); point++ {
+	for point := h.calls[1].End; point <= h.w.Ops(); point++ {
 		for c := range h.w.Crashes(point) {
 			if c.Event > vfs.OneAlone {
 				break

@@ -2,18 +2,18 @@ package lsm
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/crash"
 	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
@@ -25,13 +25,6 @@ import (
 // it, where that includes every call that had been acknowledged; what is in the
 // directory then is what the store needs, and it takes another change. Then the same
 // again, with a second power cut while it recovers and goes on.
-
-// crashCall is one call of a history.
-type crashCall struct {
-	start, end int    // disk operations before and after it
-	content    string // of the store when it has returned
-	durable    bool   // once it has returned, it survives, and all before it
-}
 
 // contentOf is what a scan of the store yields.
 func contentOf(db *DB) (string, error) {
@@ -56,7 +49,7 @@ func contentOfMap(m map[string]string) string {
 // crashHistory is calls on a store on a recording disk, and on a map.
 type crashHistory struct {
 	t      *testing.T
-	w      *witness
+	w      *crash.Witness
 	o      Options
 	batch  int  // changes in a batch
 	held   bool // snapshots are, most of the time
@@ -64,23 +57,23 @@ type crashHistory struct {
 
 	db       *DB
 	now      map[string]string
-	calls    []crashCall
+	calls    []crash.Call[string]
 	snapshot *Snapshot
 }
 
 // do runs one call; change tells what it does to the map.
 func (h *crashHistory) do(durable bool, change func(), call func() error) {
-	c := crashCall{start: h.w.Ops(), durable: durable || h.o.Durability == wal.Synced}
+	c := crash.Call[string]{Start: h.w.Ops(), Durable: durable || h.o.Durability == wal.Synced}
 	var mem *memtable
 	if h.db != nil {
 		mem = h.db.state.Load().mem
 	}
 	require.NoError(h.t, call())
 	change()
-	c.end, c.content = h.w.Ops(), contentOfMap(h.now)
+	c.End, c.After = h.w.Ops(), contentOfMap(h.now)
 	h.calls = append(h.calls, c)
 	if mem != nil && mem != h.db.state.Load().mem {
-		h.w.during(rotates, c)
+		h.w.During(rotates, c.Start, c.End)
 	}
 }
 
@@ -89,7 +82,8 @@ func (h *crashHistory) open() {
 		h.db = opened(h.t, h.o)
 		return nil
 	})
-	h.w.during(reopens, h.calls[len(h.calls)-1])
+	opened := h.calls[len(h.calls)-1]
+	h.w.During(reopens, opened.Start, opened.End)
 }
 
 func (h *crashHistory) close() {
@@ -125,7 +119,7 @@ func (h *crashHistory) apply(d wal.Durability, changes ...Entry) {
 // run makes a history of n calls, all kinds among them.
 func (h *crashHistory) run(n int) {
 	h.o.FS, h.now = h.w, map[string]string{}
-	h.calls = []crashCall{{durable: true}}
+	h.calls = []crash.Call[string]{{Durable: true}}
 	h.open()
 	for i := range n {
 		key, value := fmt.Appendf(nil, "k%02d", i*7%30), fmt.Appendf(nil, "%d|%s", i, strings.Repeat("x", i*13%90))
@@ -160,180 +154,68 @@ func (h *crashHistory) run(n int) {
 	h.close()
 }
 
-// legal returns what the store may hold after a power cut at a point: the contents
-// from the last durable call on to the last call that had begun.
-func (h *crashHistory) legal(point int) []string {
-	durable, issued := 0, 0
-	for i, c := range h.calls {
-		if c.end <= point && c.durable {
-			durable = i
-		}
-		if c.start < point {
-			issued = i
-		}
-	}
-	var contents []string
-	for _, c := range h.calls[durable : max(issued, durable)+1] {
-		contents = append(contents, c.content)
-	}
-	return contents
-}
-
-// happening names what a disk operation is a part of.
-type happening int
-
+// What a disk operation can be a part of.
 const (
-	logs       happening = iota // a batch is written to the log
-	seals                       // the log begins another segment
-	rotates                     // a memtable is full, and an empty one takes its place
-	flushes                     // a memtable becomes a table, up to the manifest's record of it
-	compacts                    // tables become others, up to the manifest's record of it
-	moves                       // a table goes to another level as it is
-	switches                    // the manifest begins anew with a whole version
-	removes                     // a table is deleted
-	forgets                     // the log is truncated
-	reopens                     // the store is opened
-	happenings                  // the number of them
+	logs     crash.Happening = "write of the log"              // of a batch
+	seals    crash.Happening = "rotation of the log's segment" // the log begins another
+	rotates  crash.Happening = "rotation of the memtable"      // it is full, and an empty one takes its place
+	flushes  crash.Happening = "flush"                         // a memtable becomes a table, up to the manifest's record of it
+	compacts crash.Happening = "compaction"                    // tables become others, up to the manifest's record of it
+	moves    crash.Happening = "move"                          // a table goes to another level as it is
+	switches crash.Happening = "switch of the manifest"        // it begins anew with a whole version
+	removes  crash.Happening = "deletion of a table"
+	forgets  crash.Happening = "truncation of the log"
+	reopens  crash.Happening = "reopening"
 )
 
-func (h happening) String() string {
-	return [...]string{"write of the log", "rotation of the log's segment", "rotation of the memtable", "flush", "compaction",
-		"move", "switch of the manifest", "deletion of a table", "truncation of the log", "reopening"}[h]
+func happenings() []crash.Happening {
+	return []crash.Happening{logs, seals, rotates, flushes, compacts, moves, switches, removes, forgets, reopens}
 }
 
-// witness is a Recorder that knows what its operations are about: from the names and
-// categories of files, and from the frames that the logs write.
-type witness struct {
-	*vfs.Recorder
-
-	mu    sync.Mutex
-	at    []map[happening]bool // by point: what a power cut there may interrupt
-	first [2]uint64            // record of the log and of the manifest, as they have said last
-}
-
-// note says what the last operation was about. Power cuts may come before and after it.
-func (w *witness) note(what happening) {
-	ops := w.Ops()
-	w.mark(what, ops-1, ops)
-}
-
-// during says what happens in a call.
-func (w *witness) during(what happening, c crashCall) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.mark(what, c.start, c.end)
-}
-
-func (w *witness) mark(what happening, from, to int) {
-	for len(w.at) <= to {
-		w.at = append(w.at, map[happening]bool{})
-	}
-	for point := from; point <= to; point++ {
-		w.at[point][what] = true
-	}
-}
-
-func (w *witness) Open(name string, mode vfs.Mode, c vfs.Category) (vfs.File, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	f, err := w.Recorder.Open(name, mode, c)
-	return &witnessed{f, w, name, c}, err
-}
-
-func (w *witness) Remove(name string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	err := w.Recorder.Remove(name)
-	if strings.HasSuffix(name, ".table") {
-		w.note(removes)
-	}
-	return err
-}
-
-func (w *witness) Rename(oldname, newname string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.Recorder.Rename(oldname, newname)
-}
-
-func (w *witness) SyncDir(dir string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.Recorder.SyncDir(dir)
-}
-
-// witnessed is a file of a witness.
-type witnessed struct {
-	vfs.File
-	w    *witness
-	name string
-	c    vfs.Category
-}
-
-func (f *witnessed) WriteAt(p []byte, off int64) (int, error) {
-	f.w.mu.Lock()
-	defer f.w.mu.Unlock()
-	n, err := f.File.WriteAt(p, off)
-	switch {
-	case f.c == categoryFlush:
-		f.w.note(flushes)
-	case f.c == categoryCompact:
-		f.w.note(compacts)
-	case f.c == wal.Category && off > 0:
-		f.w.frames(p, strings.HasPrefix(f.name, filepath.Join("db", "manifest")))
-	}
-	return n, err
-}
-
-func (f *witnessed) Truncate(size int64) error {
-	f.w.mu.Lock()
-	defer f.w.mu.Unlock()
-	return f.File.Truncate(size)
-}
-
-func (f *witnessed) Sync() error {
-	f.w.mu.Lock()
-	defer f.w.mu.Unlock()
-	return f.File.Sync()
-}
-
-// frames notes what is written to one of the logs; wal/frame.go says how it looks.
-func (w *witness) frames(b []byte, manifest bool) {
-	log := 0
-	if manifest {
-		log = 1
-	}
-	for len(b) >= 24 {
-		size := binary.LittleEndian.Uint32(b[8:])
-		switch kind, data := b[16], b[24:][:size]; {
-		case kind == 1 && manifest:
-			w.edit(data)
-		case kind == 1:
-			w.note(logs)
-		case kind == 3 && binary.LittleEndian.Uint64(data) > w.first[log]: // and not only closed
-			w.first[log] = binary.LittleEndian.Uint64(data)
-			w.note([]happening{forgets, switches}[log])
-		case kind == 4 && !manifest:
-			w.note(seals)
+// newWitness returns a disk that knows what its operations are about, from the names and
+// categories of files, and from what the logs write.
+func newWitness() *crash.Witness {
+	var log, manifest crash.Log
+	return crash.NewWitness(func(op crash.Op, note func(crash.Happening)) {
+		switch {
+		case op.Kind == vfs.OpRemove && strings.HasSuffix(op.Name, ".table"):
+			note(removes)
+		case op.Kind != vfs.OpWriteAt:
+		case op.Category == categoryFlush:
+			note(flushes)
+		case op.Category == categoryCompact:
+			note(compacts)
+		case op.Category == wal.Category && strings.HasPrefix(op.Name, filepath.Join("db", "manifest")):
+			for entry, data := range manifest.Entries(op) {
+				switch entry {
+				case crash.Record:
+					note(edits(data))
+				case crash.Truncation:
+					note(switches)
+				}
+			}
+		case op.Category == wal.Category:
+			for entry := range log.Entries(op) {
+				note(map[crash.Entry]crash.Happening{crash.Record: logs, crash.Truncation: forgets, crash.Rotation: seals}[entry])
+			}
 		}
-		b = b[min(len(b), int(24+size+7)&^7):]
-	}
+	})
 }
 
-// edit notes what a record of the manifest is about.
-func (w *witness) edit(data []byte) {
+// edits returns what a record of the manifest is about.
+func edits(data []byte) crash.Happening {
 	e, err := decodeEdit(data)
 	switch {
 	case err != nil:
 		panic(err)
 	case e.whole:
-		w.note(switches)
+		return switches
 	case len(e.gone) == 0:
-		w.note(flushes)
+		return flushes
 	case len(e.come) > 0 && e.come[0].table.number == e.gone[0].table.number:
-		w.note(moves)
+		return moves
 	default:
-		w.note(compacts)
+		return compacts
 	}
 }
 
@@ -385,60 +267,34 @@ func TestCrash(t *testing.T) {
 	if form.Long() {
 		calls, stride, twice = 72, 1, 16
 	}
-	var during [happenings]int
-	seen, second := map[vfs.Event]int{}, map[vfs.Event]int{}
-	total, again := 0, 0
+	tally := crash.NewTally(stride)
 	for name, h := range crashCases() {
 		t.Run(name, func(t *testing.T) {
-			h.t, h.w = t, &witness{Recorder: vfs.Record(vfs.NewMem())}
+			h.t, h.w = t, newWitness()
 			h.run(calls)
-			states := 0
-			rare := func(point int) bool {
-				return point < len(h.w.at) && slices.ContainsFunc(slices.Collect(maps.Keys(h.w.at[point])), func(what happening) bool { return during[what] < 20 })
-			}
-			for point := range h.w.Ops() + 1 {
-				legal := h.legal(point)
-				n := 0
-				for c := range h.w.Crashes(point) {
-					if n++; n%stride != point%stride && seen[c.Event] >= 10 && !rare(point) {
-						continue
-					}
-					states++
-					seen[c.Event]++
-					if point < len(h.w.at) {
-						for what := range h.w.at[point] {
-							during[what]++
-						}
-					}
-					if states%twice == 0 {
-						require.NoError(t, recoveredTwice(c.Disk, legal, h.o, states/twice%4 == 0, func(e vfs.Event) { second[e]++ }), "%v", c)
-					}
-					if states%8 == 0 {
-						require.NoError(t, Verify("db", Options{FS: c.Disk}), "%v", c)
-					}
-					_, err := recovered(c.Disk, legal, h.o, true)
-					require.NoError(t, err, "%v", c)
-					if states%8 == 0 {
-						require.NoError(t, Verify("db", Options{FS: c.Disk}), "%v", c)
+			before := tally.Total()
+			for n, c := range tally.States(h.w) {
+				legal := crash.Legal(h.calls, c.Point)
+				if n%twice == 0 {
+					require.NoError(t, recoveredTwice(c.Disk, legal, h.o, n/twice%4 == 0, tally), "%v", c)
+				}
+				if n%8 == 0 {
+					if err := Verify("db", Options{FS: c.Disk}); c.Point > h.calls[1].End || !errors.Is(err, fs.ErrNotExist) {
+						require.NoError(t, err, "%v", c)
 					}
 				}
+				_, err := recovered(c.Disk, legal, h.o, true)
+				require.NoError(t, err, "%v", c)
+				if n%8 == 0 {
+					require.NoError(t, Verify("db", Options{FS: c.Disk}), "%v", c)
+				}
 			}
-			t.Logf("%d calls, %d operations, %d states", len(h.calls), h.w.Ops(), states)
-			total += states
+			t.Logf("%d calls, %d operations, %d states", len(h.calls), h.w.Ops(), tally.Total()-before)
 		})
 	}
-	for what, n := range during {
-		t.Logf("%7d states during: %v", n, happening(what))
-		require.NotZero(t, n, "%v", happening(what))
-	}
-	for _, e := range vfs.Events() {
-		t.Logf("%7d states, and %7d after a second cut: %v", seen[e], second[e], e)
-		require.NotZero(t, seen[e], "%v", e)
-		again += second[e]
-	}
-	t.Logf("%d states, and %d after a second cut", total, again)
+	tally.Report(t, happenings())
 	if form.Long() {
-		require.GreaterOrEqual(t, total, 20_000)
+		require.GreaterOrEqual(t, tally.Total(), 20_000)
 	}
 }
 
@@ -480,50 +336,33 @@ func usable(db *DB) error {
 // recoveredTwice recovers from the crash while recording, and closes, and cuts the
 // power again after every operation of that, leaving one of the states. If it is to go
 // on, it puts something and flushes before it closes.
-func recoveredTwice(disk *vfs.Mem, legal []string, o Options, goOn bool, seen func(vfs.Event)) error {
+func recoveredTwice(disk *vfs.Mem, legal []string, o Options, goOn bool, tally *crash.Tally) error {
 	r := vfs.Record(disk)
 	o.FS = r
 	db, err := Open("db", o)
 	if err != nil {
 		return err
 	}
-	opened := r.Ops()
-	got, err := contentOf(db)
+	life := crash.Recovery[string]{Before: legal, Opened: r.Ops()}
+	life.Found, err = contentOf(db)
+	life.After = life.Found
 	if err == nil && goOn {
 		err = db.Put([]byte("zz"), []byte("second"))
+		life.After += "zz=second\n"
 	}
 	put := r.Ops()
 	if err == nil && goOn {
 		err = db.Flush()
 	}
-	flushed := r.Ops()
+	if life.Kept = r.Ops(); o.Durability == wal.Synced {
+		life.Kept = put
+	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	after := got
-	if goOn {
-		after += "zz=second\n"
-	}
-	for point := range r.Ops() + 1 {
-		second := legal
-		switch {
-		case point >= flushed || point >= put && o.Durability == wal.Synced:
-			second = []string{after}
-		case point > opened:
-			second = []string{got, after}
-		case point == opened:
-			second = []string{got}
-		}
-		var c vfs.Crash
-		n := 0
-		for c = range r.Crashes(point) {
-			if n++; n > point*7%20 {
-				break
-			}
-		}
-		seen(c.Event)
-		if _, err := recovered(c.Disk, second, o, point%8 == 0); err != nil {
-			return fmt.Errorf("second cut, of %d operations (opened after %d): %v: %w", r.Ops(), opened, c, err)
+	for c := range tally.Again(r, false) {
+		if _, err := recovered(c.Disk, life.Legal(c.Point), o, c.Point%8 == 0); err != nil {
+			return fmt.Errorf("second cut, of %d operations (opened after %d): %v: %w", r.Ops(), life.Opened, c, err)
 		}
 	}
 	return nil

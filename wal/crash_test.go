@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/crash"
 	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -50,14 +51,6 @@ func stateOf(l *Log) (state, error) {
 	return s, nil
 }
 
-// call is one call of a history.
-type call struct {
-	name       string
-	start, end int   // disk operations before and after it
-	durable    int   // once it has returned, so many calls survive
-	after      state // what the log holds then
-}
-
 // history runs calls on a log, on a recording disk, and beside it on a model.
 type history struct {
 	t     *testing.T
@@ -67,11 +60,10 @@ type history struct {
 	o     Options
 	log   *Log
 	model state
-	calls []call
+	calls []crash.Call[state]
 
-	durable int
-	serial  int
-	err     error // of the first call that failed; the history ends there
+	serial int
+	err    error // of the first call that failed; the history ends there
 }
 
 // do runs one call; change tells what it does to the model. A durable call
@@ -80,18 +72,11 @@ func (h *history) do(name string, durable bool, change func(*state), run func() 
 	if h.err != nil {
 		return
 	}
-	c := call{name: name, start: h.ops()}
+	c := crash.Call[state]{Name: name, Start: h.ops()}
 	h.err = run()
 	h.model.records = slices.Clone(h.model.records)
 	change(&h.model)
-	c.after = h.model
-	if durable && h.err == nil {
-		h.durable = len(h.calls) + 1
-	}
-	c.end, c.durable = h.ops(), h.durable
-	if h.err != nil {
-		c.end = 1 << 30 // it never returned success
-	}
+	c.End, c.After, c.Durable = h.ops(), h.model, durable && h.err == nil
 	h.calls = append(h.calls, c)
 }
 
@@ -168,6 +153,7 @@ func (h *history) truncateBack() {
 // run makes a history of n calls, all kinds among them.
 func (h *history) run(n int) {
 	h.model = state{first: 1}
+	h.calls = []crash.Call[state]{{After: h.model, Durable: true}}
 	h.o.FS, h.o.SegmentSize = h.fs, minSegmentSize
 	h.open()
 	for i := 0; i < n && h.err == nil; i++ {
@@ -188,25 +174,6 @@ func (h *history) run(n int) {
 		}
 	}
 	h.close()
-}
-
-// legal returns the states that may be found after a power cut at the point:
-// those from the last durable call on to the last call that had begun.
-func (h *history) legal(point int) []state {
-	durable, issued := 0, 0
-	for i, c := range h.calls {
-		if c.end <= point {
-			durable = max(durable, c.durable)
-		}
-		if c.start < point {
-			issued = i + 1
-		}
-	}
-	states := []state{{first: 1}}
-	for _, c := range h.calls {
-		states = append(states, c.after)
-	}
-	return states[durable : max(issued, durable)+1]
 }
 
 // recovered opens the log on the disk, which must work, and returns it with
@@ -246,13 +213,13 @@ func usable(disk vfs.FS, l *Log, got state) error {
 // recoveredTwice recovers from the crash while recording, appends what could
 // look like the record that was lost, and cuts the power again after every
 // operation of that.
-func recoveredTwice(disk *vfs.Mem, legal []state, seen func(vfs.Event)) error {
+func recoveredTwice(disk *vfs.Mem, legal []state, tally *crash.Tally) error {
 	rec := vfs.Record(disk)
 	l, got, err := recovered(rec, legal)
 	if err != nil {
 		return err
 	}
-	opened := rec.Ops()
+	life := crash.Recovery[state]{Before: legal, Opened: rec.Ops(), Found: got}
 	retry := []byte("retry")
 	for _, s := range legal { // the first record that was lost, alone
 		if s.first == got.first && len(s.records) > len(got.records) && slices.Equal(s.records[:len(got.records)], got.records) {
@@ -262,27 +229,15 @@ func recoveredTwice(disk *vfs.Mem, legal []state, seen func(vfs.Event)) error {
 	if _, err := l.Append(retry); err != nil {
 		return err
 	}
-	appended := rec.Ops()
-	after := state{got.first, append(slices.Clone(got.records), string(retry))}
-	for point := range rec.Ops() + 1 {
-		second := legal
-		switch {
-		case point >= appended:
-			second = []state{after}
-		case point > opened:
-			second = []state{got, after}
-		case point == opened:
-			second = []state{got}
+	life.Kept = rec.Ops()
+	life.After = state{got.first, append(slices.Clone(got.records), string(retry))}
+	for c := range tally.Again(rec, true) {
+		l, got, err := recovered(c.Disk, life.Legal(c.Point))
+		if err == nil && c.Point%4 == 0 {
+			err = usable(c.Disk, l, got)
 		}
-		for crash := range rec.Crashes(point) {
-			seen(crash.Event)
-			l, got, err := recovered(crash.Disk, second)
-			if err == nil && point%4 == 0 {
-				err = usable(crash.Disk, l, got)
-			}
-			if err != nil {
-				return fmt.Errorf("second cut at operation %d of %d (%v, %s): %w", point, rec.Ops(), crash.Event, crash.Detail, err)
-			}
+		if err != nil {
+			return fmt.Errorf("second cut, of %d operations: %v: %w", rec.Ops(), c, err)
 		}
 	}
 	return nil
@@ -297,40 +252,27 @@ func recoveredTwice(disk *vfs.Mem, legal []state, seen func(vfs.Event)) error {
 // not synced; segments retired before the mark was on disk; half a batch taken
 // for a whole; an unfinished rotation taken for damage.
 func TestCrash(t *testing.T) {
-	long := form.Long()
-	seen := map[vfs.Event]int{}
-	second := map[vfs.Event]int{}
+	tally := crash.NewTally(1)
 	for _, d := range []Durability{Synced, Flushed, Buffered} {
 		t.Run(d.String(), func(t *testing.T) {
-			rec := vfs.Record(vfs.NewMem())
-			h := &history{t: t, rnd: rand.New(rand.NewPCG(1, uint64(d))), fs: rec, ops: rec.Ops, o: Options{Durability: d, Recycle: 1}}
+			disk := crash.NewWitness(nil)
+			h := &history{t: t, rnd: rand.New(rand.NewPCG(1, uint64(d))), fs: disk, ops: disk.Ops, o: Options{Durability: d, Recycle: 1}}
 			h.run(map[Durability]int{Synced: 240, Flushed: 220, Buffered: 250}[d])
 			require.NoError(t, h.err)
-			require.GreaterOrEqual(t, rec.Ops(), 300)
-			states := 0
-			for point := range rec.Ops() + 1 {
-				legal := h.legal(point)
-				for crash := range rec.Crashes(point) {
-					states++
-					seen[crash.Event]++
-					where := fmt.Sprintf("cut at operation %d (%v, %s)", point, crash.Event, crash.Detail)
-					if long || states%16 == 0 {
-						err := recoveredTwice(crash.Disk, legal, func(e vfs.Event) { second[e]++ })
-						require.NoError(t, err, where)
-					}
-					l, got, err := recovered(crash.Disk, legal)
-					require.NoError(t, err, where)
-					require.NoError(t, usable(crash.Disk, l, got), where)
+			require.GreaterOrEqual(t, disk.Ops(), 300)
+			before := tally.Total()
+			for n, c := range tally.States(disk) {
+				legal := crash.Legal(h.calls, c.Point)
+				if form.Long() || n%16 == 0 {
+					require.NoError(t, recoveredTwice(c.Disk, legal, tally), "%v", c)
 				}
+				l, got, err := recovered(c.Disk, legal)
+				require.NoError(t, err, "%v", c)
+				require.NoError(t, usable(c.Disk, l, got), "%v", c)
 			}
-			t.Logf("%d calls, %d operations, %d states", len(h.calls), rec.Ops(), states)
+			t.Logf("%d calls, %d operations, %d states", len(h.calls)-1, disk.Ops(), tally.Total()-before)
 		})
 	}
-	total := 0
-	for _, e := range vfs.Events() {
-		t.Logf("%8d states, and %8d after a second cut: %v", seen[e], second[e], e)
-		require.NotZero(t, seen[e], "%v", e)
-		total += seen[e]
-	}
-	require.GreaterOrEqual(t, total, 8000)
+	tally.Report(t, nil)
+	require.GreaterOrEqual(t, tally.Total(), 8000)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/crash"
 	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -70,7 +71,7 @@ func failOnce(t *testing.T, fault vfs.Fault, d Durability, calls int) bool {
 		require.NoError(t, h.err)
 		return false
 	}
-	failed := h.calls[len(h.calls)-1].name
+	failed := h.calls[len(h.calls)-1].Name
 	where := fmt.Sprintf("%v at %d, in call %d (%s)", fault.Err, fault.At, len(h.calls), failed)
 	if h.err != nil {
 		require.ErrorIs(t, h.err, fault.Err, where)
@@ -86,22 +87,22 @@ func failOnce(t *testing.T, fault vfs.Fault, d Durability, calls int) bool {
 	}
 	require.Zero(t, handles.open.Load(), "%s: files left open", where)
 
-	legal := h.legal(1 << 29)
-	for crash := range rec.Crashes(rec.Ops()) {
-		l, got, err := recovered(crash.Disk, legal)
-		require.NoError(t, err, "%s, then %v", where, crash)
+	legal := crash.Legal(h.calls, 1<<29)
+	for c := range rec.Crashes(rec.Ops()) {
+		l, got, err := recovered(c.Disk, legal)
+		require.NoError(t, err, "%s, then %v", where, c)
 		if last := got.first + uint64(len(got.records)) - 1; last < reported && !strings.HasPrefix(failed, "truncate") {
-			t.Fatalf("%s, then %v: record %d was reported as durable, %d is the last", where, crash, reported, last)
+			t.Fatalf("%s, then %v: record %d was reported as durable, %d is the last", where, c, reported, last)
 		}
-		require.NoError(t, usable(crash.Disk, l, got), "%s, then %v", where, crash)
+		require.NoError(t, usable(c.Disk, l, got), "%s, then %v", where, c)
 	}
 	l, got, err := recovered(rec, legal) // the process restarts, the machine does not
 	require.NoError(t, err, where)
 	require.NoError(t, usable(rec, l, got), where)
 	got.records = append(slices.Clone(got.records), "after")
-	for crash := range rec.Crashes(rec.Ops()) { // and then loses power all the same
-		l, _, err := recovered(crash.Disk, []state{got})
-		require.NoError(t, err, "%s, a restart, then %v", where, crash)
+	for c := range rec.Crashes(rec.Ops()) { // and then loses power all the same
+		l, _, err := recovered(c.Disk, []state{got})
+		require.NoError(t, err, "%s, a restart, then %v", where, c)
 		require.NoError(t, l.Close())
 	}
 	return true
@@ -124,7 +125,7 @@ func refuses(t *testing.T, h *history, cause error, where string) {
 	require.ErrorIs(t, l.TruncateFront(l.FirstIndex()+1), ErrFailed, where)
 	require.Equal(t, ops, h.ops(), "%s: a failed log writes", where)
 
-	durable := h.legal(1 << 29)[0]
+	durable := crash.Legal(h.calls, 1<<29)[0]
 	first, last := l.FirstIndex(), l.LastIndex()
 	for i := max(first, durable.first); i <= last && i < durable.first+uint64(len(durable.records)); i++ {
 		data, err := l.Read(i)

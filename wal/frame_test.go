@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/internal/crash"
 )
 
 // The bytes drawn above appendFrame, and one frame of each kind behind it. A
@@ -68,4 +70,40 @@ func TestFrameIsBoundToItsPlace(t *testing.T) {
 	}
 	_, err = decodeFrame(make([]byte, 64), seed, off)
 	require.ErrorIs(t, err, errNoFrame)
+}
+
+// TestFramesAsOthersReadThem: the tests of what stands on a log know from its writes
+// what it is doing, by crash.Log.
+func TestFramesAsOthersReadThem(t *testing.T) {
+	var log crash.Log
+	var entries []crash.Entry
+	var records []string
+	disk := crash.NewWitness(func(op crash.Op, _ func(crash.Happening)) {
+		if op.Category != Category {
+			return
+		}
+		for entry, data := range log.Entries(op) {
+			if entries = append(entries, entry); entry == crash.Record {
+				records = append(records, string(data))
+			}
+		}
+	})
+	l, err := Open("log", Options{FS: disk, Durability: Synced, SegmentSize: minSegmentSize})
+	require.NoError(t, err)
+	_, err = l.Append([]byte("one"))
+	require.NoError(t, err)
+	_, err = l.AppendBatch([][]byte{[]byte("two"), {}, []byte("the last of the batch")})
+	require.NoError(t, err)
+	require.NoError(t, l.TruncateFront(3))
+	require.Equal(t, []crash.Entry{crash.Record, crash.Record, crash.Truncation}, entries)
+	require.Equal(t, []string{"one", "the last of the batch"}, records)
+
+	for id := l.lastSegment().id; l.lastSegment().id == id; {
+		_, err = l.Append(make([]byte, 500))
+		require.NoError(t, err)
+	}
+	require.Equal(t, []crash.Entry{crash.Rotation, crash.Record}, entries[len(entries)-2:])
+	before := len(entries)
+	require.NoError(t, l.Close())
+	require.Len(t, entries, before, "a log that is closed says where it begins, but that is no truncation")
 }
