@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -176,19 +174,6 @@ func (f badPage) WriteAt(p []byte, off int64) (int, error) {
 // TestInterruptBTree stops while something is counted, and while something is timed.
 func TestInterruptBTree(t *testing.T) {
 	for _, at := range []string{"[1/7] btree: counting", "[8/8] btree: timing"} {
-		ctx, cancel := context.WithCancel(t.Context())
-		w := &interrupter{at: at, cancel: cancel}
-		dir, html := t.TempDir(), filepath.Join(t.TempDir(), "r.html")
-		var stdout bytes.Buffer
-		code := run(ctx, []string{"btree", "-dir", dir, "-o", html}, &stdout, w, tiny())
-		cancel()
-		require.Equal(t, exitFailure, code)
-		require.Contains(t, w.String(), "interrupted")
-		_, after, _ := strings.Cut(w.String(), at)
-		require.NotContains(t, after, "[", "nothing else is begun")
-		require.NoFileExists(t, html)
-		left, err := os.ReadDir(dir)
-		require.NoError(t, err)
-		require.Empty(t, left)
+		interrupt(t, at, "btree")
 	}
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -257,19 +255,6 @@ func TestBadStoreIsNotMeasured(t *testing.T) {
 // TestInterruptLSM stops while something is counted, and while something is timed.
 func TestInterruptLSM(t *testing.T) {
 	for _, at := range []string{"[1/7] lsm: growth 2", "[16/16] lsm: "} {
-		ctx, cancel := context.WithCancel(t.Context())
-		w := &interrupter{at: at, cancel: cancel}
-		dir, html := t.TempDir(), filepath.Join(t.TempDir(), "r.html")
-		var stdout bytes.Buffer
-		code := run(ctx, []string{"lsm", "-dir", dir, "-o", html}, &stdout, w, tiny())
-		cancel()
-		require.Equal(t, exitFailure, code)
-		require.Contains(t, w.String(), "interrupted")
-		_, after, _ := strings.Cut(w.String(), at)
-		require.NotContains(t, after, "[", "nothing else is begun")
-		require.NoFileExists(t, html)
-		left, err := os.ReadDir(dir)
-		require.NoError(t, err)
-		require.Empty(t, left)
+		interrupt(t, at, "lsm")
 	}
 }

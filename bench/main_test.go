@@ -193,22 +193,31 @@ func (i *interrupter) Write(p []byte) (int, error) {
 	return i.Buffer.Write(p)
 }
 
+// interrupt runs the program until it says that it is at a certain step. It ends with
+// that, and leaves nothing.
+func interrupt(t *testing.T, at string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &interrupter{at: at, cancel: cancel}
+	dir, html := t.TempDir(), filepath.Join(t.TempDir(), "r.html")
+	var stdout bytes.Buffer
+	code := run(ctx, append(args, "-dir", dir, "-o", html), &stdout, w, tiny())
+	cancel()
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, w.String(), "interrupted")
+	_, after, _ := strings.Cut(w.String(), at)
+	require.NotContains(t, after, "[", "nothing else is begun")
+	require.Empty(t, stdout.String())
+	require.NoFileExists(t, html)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
 // TestInterrupt stops before the first step, in the middle and at the last.
 func TestInterrupt(t *testing.T) {
 	for _, at := range []string{"[1/48]", "[20/48]", "[48/48]"} {
-		ctx, cancel := context.WithCancel(t.Context())
-		w := &interrupter{at: at, cancel: cancel}
-		dir, html := t.TempDir(), filepath.Join(t.TempDir(), "r.html")
-		var stdout bytes.Buffer
-		code := run(ctx, []string{"-dir", dir, "-o", html}, &stdout, w, tiny())
-		cancel()
-		require.Equal(t, exitFailure, code)
-		require.Contains(t, w.String(), "interrupted")
-		require.Empty(t, stdout.String())
-		require.NoFileExists(t, html)
-		left, err := os.ReadDir(dir)
-		require.NoError(t, err)
-		require.Empty(t, left)
+		interrupt(t, at)
 	}
 }
 
