@@ -259,7 +259,8 @@ func crashCases() map[string]crashHistory {
 // Planted and caught: a meta page that is written before the pages, or without a sync
 // between, or is not synced itself; pages written over that the last checkpoint has; a
 // log that is truncated before the meta page is on the disk; a new file whose name is
-// not synced; pages that become one with the wrong key between.
+// synced neither when it is made nor by the next Open; pages that become one with the
+// wrong key between.
 func TestCrash(t *testing.T) {
 	calls, stride, twice := 45, 60, 60
 	switch {
