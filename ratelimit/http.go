@@ -72,8 +72,8 @@ const (
 
 // Middleware returns what puts a limit in front of a handler. A request that is admitted
 // goes on with the same http.ResponseWriter, so that whatever it can do it still can, and
-// with fields in its header that tell what is left (see Policy). What is
-// refused gets status 429 and a Retry-After, unless it can never be admitted.
+// with fields in its header that tell what is left (see Policy). What is refused gets
+// status 429, and a Retry-After unless it can never be admitted.
 //
 // A LeakyQueue makes requests wait here for their turn.
 //

@@ -11,8 +11,8 @@ import (
 // AddrConfig says how ClientAddr finds an address. It is not safe for concurrent use while
 // it is changed; ClientAddr has a copy.
 type AddrConfig struct {
-	// TrustedProxies are those whose word is believed. None: the key is the address of whoever
-	// has connected.
+	// TrustedProxies are those whose word is believed. None: the key is the address of
+	// whoever has connected.
 	TrustedProxies []netip.Prefix
 
 	// Header is where they write whom they speak for. "": X-Forwarded-For. Forwarded has a
@@ -35,9 +35,10 @@ type AddrConfig struct {
 //	                 |        |            |                    |
 //	                 forged   the client   trusted              trusted
 //
-// The walk goes to the left, from the peer, as long as an address is that of a trusted proxy. It
-// ends at the first one that is not, which is the client; or at the left end; or before
-// something that is no address, and then the proxy that wrote it is taken for the client.
+// The walk goes to the left, from the peer, as long as an address is that of a trusted
+// proxy. It ends at the first one that is not, which is the client; or at the left end; or
+// before something that is no address, and then the proxy that wrote it is taken for the
+// client.
 //
 // It returns an error if TrustedProxies have an invalid prefix, or one that is everything.
 func ClientAddr(config AddrConfig) (KeyFunc, error) {

@@ -35,7 +35,7 @@ func from(peer, header string, lines ...string) *http.Request {
 // is 203.0.113.9, and who is not is 6.6.6.6.
 //
 // Planted: the leftmost address; a header that is read from everybody; only the last line;
-// a malformed entry that is skipped; Forwarded read from the left.
+// a malformed entry that is skipped; a comma in quotes that counts; the second of two fors.
 func TestClientAddr(t *testing.T) {
 	const xff, fwd = "X-Forwarded-For", "Forwarded"
 	for _, c := range []struct {
@@ -139,6 +139,8 @@ func TestClientAddrConfig(t *testing.T) {
 
 // An oracle for honest proxies: each appends whom it sees. Whatever a client sends before, its
 // key is its own.
+//
+// Planted: an escaped quote that opens.
 func TestClientAddrThroughProxies(t *testing.T) {
 	random := seed.New(t)
 	junk := []string{"6.6.6.6", "10.0.0.5", "unknown", `"`, `for="`, `\`, "for=10.0.0.7", "for=6.6.6.6", ";", "%", "[::", `for="a\`, ""}
@@ -218,8 +220,8 @@ func FuzzClientAddr(f *testing.F) {
 	})
 }
 
-// Planted: a hash as long as what is a key as it is; the second of two values; keys joined
-// without their lengths; FirstKey without places.
+// Planted: a hash that can be sent as it is; one of two values; keys joined without their
+// lengths; FirstKey without places.
 func TestKeyFuncs(t *testing.T) {
 	long := strings.Repeat("x", 65)
 	header, cookie := HeaderKey("x-api-key"), CookieKey("session")
@@ -260,6 +262,7 @@ func TestKeyFuncs(t *testing.T) {
 		return got
 	}
 	require.NotEqual(t, both("ab", "c"), both("a", "bc"))
+	require.NotEqual(t, both("a:b", "c"), both("a", "b:c"))
 	require.NotEqual(t, both("a", "1:b"), both("a1:", "b"))
 
 	address, err := ClientAddr(AddrConfig{})

@@ -7,8 +7,8 @@ import (
 )
 
 // TakeFunc decides about a request that costs n; 0 takes nothing and asks. key is what the
-// KeyFunc says, "" if there is none. TakeOne, TakeKeyed and TakeContext make one of a limiter. It
-// must be safe for concurrent use.
+// KeyFunc says, "" if there is none. TakeOne, TakeKeyed and TakeContext make one of a
+// limiter. It must be safe for concurrent use.
 type TakeFunc func(r *http.Request, key string, n int64) (Decision, error)
 
 // TakeEachFunc is a TakeFunc for several policies, which takes from all or from none. It
