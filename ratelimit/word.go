@@ -31,19 +31,21 @@ const closed = 1<<63 - 1
 
 // take takes n events if there is room: 1 ≤ n.
 func (w *word) take(p *pace, now clock, n int64) bool {
-	if n > p.burst {
-		return false
-	}
-	cost := n * p.unit
 	for {
 		tat := w.tat.Load()
-		if cost > p.room(tat, now) {
-			return false
-		}
-		if w.tat.CompareAndSwap(tat, p.begin(tat, now, 0)+cost) {
-			return true
+		after, ok := p.taken(tat, now, n)
+		if !ok || w.tat.CompareAndSwap(tat, after) {
+			return ok
 		}
 	}
+}
+
+// taken returns the tat with n more events, if there is room: 1 ≤ n.
+func (p *pace) taken(tat int64, now clock, n int64) (after int64, ok bool) {
+	if n > p.burst || n*p.unit > p.room(tat, now) {
+		return tat, false
+	}
+	return p.begin(tat, now, 0) + n*p.unit, true
 }
 
 // room returns the units that a bucket has.
@@ -66,19 +68,27 @@ func (p *pace) begin(tat int64, now clock, slack int64) int64 {
 // decide is take, and says more: also where the events begin to count. ns is what the
 // time was made of.
 func (w *word) decide(p *pace, ns, n, slack int64) (d Decision, begin int64) {
+	for {
+		tat := w.tat.Load()
+		d, begin = p.decision(tat, ns, n, slack)
+		if !d.OK || n == 0 || p.unit == 0 || w.tat.CompareAndSwap(tat, begin+n*p.unit) {
+			return d, begin
+		}
+	}
+}
+
+// decision is what decide says of a tat, which is begin + n × unit afterwards if it is OK
+// and n is not 0.
+func (p *pace) decision(tat, ns, n, slack int64) (d Decision, begin int64) {
 	if p.unit == 0 {
 		return unlimited(n), 0
 	}
 	now := p.at(ns)
-	tat := w.tat.Load()
-	for n > 0 && n <= p.burst && n*p.unit <= p.room(tat, now) {
+	if n > 0 && n <= p.burst && n*p.unit <= p.room(tat, now) {
 		begin = p.begin(tat, now, slack)
-		if w.tat.CompareAndSwap(tat, begin+n*p.unit) {
-			d = p.describe(begin+n*p.unit, now, ns)
-			d.OK = true
-			return d, begin
-		}
-		tat = w.tat.Load()
+		d = p.describe(begin+n*p.unit, now, ns)
+		d.OK = true
+		return d, begin
 	}
 	d = p.describe(tat, now, ns)
 	if d.OK = n == 0 && d.Remaining > 0; !d.OK {
@@ -104,21 +114,23 @@ func (p *pace) retry(tat, ns, n int64) time.Duration {
 	return p.until(tat-(p.full-max(n, 1)*p.unit), ns)
 }
 
-// refund gives back n events. It need not stop at full: a tat in the past is as good as
-// now. The time matters if it was rounded up when they were taken: nothing of that stays.
+// refund gives back n events.
 func (w *word) refund(p *pace, now clock, n int64) {
-	if n <= 0 {
-		return
-	}
-	back := min(n, p.burst) * p.unit
 	for {
 		tat := w.tat.Load()
-		after := max(tat-back, 0)
-		if after == now.ceil {
-			after = now.floor
-		}
-		if tat == closed || w.tat.CompareAndSwap(tat, after) {
+		if n <= 0 || tat == closed || w.tat.CompareAndSwap(tat, p.refunded(tat, now, n)) {
 			return
 		}
 	}
+}
+
+// refunded returns the tat with n events given back: 1 ≤ n. It need not stop at full: a tat
+// in the past is as good as now. The time matters if it was rounded up when they were taken:
+// nothing of that stays.
+func (p *pace) refunded(tat int64, now clock, n int64) int64 {
+	after := max(tat-min(n, p.burst)*p.unit, 0)
+	if after == now.ceil {
+		after = now.floor
+	}
+	return after
 }
