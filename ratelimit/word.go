@@ -65,45 +65,45 @@ func (p *pace) begin(tat int64, now clock, slack int64) int64 {
 	return now.ceil
 }
 
-// decide is take, and says more: also where the events begin to count. ns is what the
-// time was made of.
+// decide is take, and says more: also where the events begin to count, if any were taken.
+// ns is what the time was made of.
 func (w *word) decide(p *pace, ns, n, slack int64) (d Decision, begin int64) {
 	for {
 		tat := w.tat.Load()
-		d, begin = p.decision(tat, ns, n, slack)
-		if !d.OK || n == 0 || p.unit == 0 || w.tat.CompareAndSwap(tat, begin+n*p.unit) {
-			return d, begin
+		d = Decision{}
+		after := p.decision(&d, tat, ns, n, slack)
+		if after == tat {
+			return d, 0
+		}
+		if w.tat.CompareAndSwap(tat, after) {
+			return d, after - n*p.unit
 		}
 	}
 }
 
-// decision is what decide says of a tat, which is begin + n × unit afterwards if it is OK
-// and n is not 0.
-func (p *pace) decision(tat, ns, n, slack int64) (d Decision, begin int64) {
+// decision makes a decision of the zero one, and returns the tat afterwards. It does not
+// return the decision, because to copy the six words once more takes as long as to make
+// them (go test -bench=Keyed ./ratelimit, the cases of Take).
+func (p *pace) decision(d *Decision, tat, ns, n, slack int64) (after int64) {
 	if p.unit == 0 {
-		return unlimited(n), 0
+		*d = unlimited(n)
+		return tat
 	}
 	now := p.at(ns)
 	if n > 0 && n <= p.burst && n*p.unit <= p.room(tat, now) {
-		begin = p.begin(tat, now, slack)
-		d = p.describe(begin+n*p.unit, now, ns)
+		tat = p.begin(tat, now, slack) + n*p.unit
 		d.OK = true
-		return d, begin
 	}
-	d = p.describe(tat, now, ns)
-	if d.OK = n == 0 && d.Remaining > 0; !d.OK {
+	d.Limit = p.burst
+	d.Remaining = max(p.room(tat, now), 0) / p.unit
+	d.ResetAfter = p.until(tat, ns)
+	if n == 0 && d.Remaining > 0 {
+		d.OK = true
+	}
+	if !d.OK {
 		d.RetryAfter = p.retry(tat, ns, n)
 	}
-	return d, 0
-}
-
-// describe returns what a bucket has, in a decision.
-func (p *pace) describe(tat int64, now clock, ns int64) Decision {
-	return Decision{
-		Limit:      p.burst,
-		Remaining:  max(p.room(tat, now), 0) / p.unit,
-		ResetAfter: p.until(tat, ns),
-	}
+	return tat
 }
 
 // retry returns how long it takes until there is room for n events; 0 means one.
