@@ -113,6 +113,35 @@ func TestKeyedSweep(t *testing.T) {
 	require.Greater(t, admitted, 10000*sweep/slots/2)
 }
 
+// TestKeyedHand lets buckets fill up before and behind a hand whose way around takes many
+// calls. Planted and caught: a note that does not tell it of those it has passed, or that a
+// bucket is full before it has rested.
+func TestKeyedHand(t *testing.T) {
+	rng := seed.New(t)
+	k := mustKeyed(t, KeyedConfig[int]{Rate: PerSecond(1), Burst: 1000, MaxKeys: 400})
+	s, now, partly := &k.shards[0], k.made, 0
+	for key := range 6000 {
+		now = now.Add(time.Duration(rng.Int64N(int64(time.Second))))
+		k.TakeAt(key, now, 1000-rng.Int64N(20))
+		if i := rng.IntN(len(s.slots)); s.slots[i].hash != 0 {
+			switch rng.IntN(4) {
+			case 0:
+				k.Reset(s.slots[i].key)
+			case 1:
+				k.refund(s.slots[i].key, since(k.made, now), 1+rng.Int64N(1000))
+			case 2:
+				k.TakeAt(s.slots[i].key, now, 5)
+			}
+		}
+		if s.used == s.most && s.left < len(s.slots) {
+			partly++
+		}
+		checkKeyedShard(t, k, s)
+	}
+	require.Positive(t, partly)
+	t.Logf("%d times in the middle of its way; %+v", partly, k.Stats())
+}
+
 // TestKeyedUneven fills many shards until the first is full.
 func TestKeyedUneven(t *testing.T) {
 	k := mustKeyed(t, KeyedConfig[int]{Rate: Per(1, time.Hour), Burst: 1})
@@ -193,7 +222,8 @@ func TestKeyedUnlimited(t *testing.T) {
 }
 
 // TestKeyedQuota: it runs under no lock, is asked once for a key as long as that is remembered,
-// and may be wrong, slow, or panic. Planted and caught: an unknown that unlocks by defer.
+// and may be wrong, slow, or panic. Planted and caught: an unknown that
+// unlocks by defer, one that does not look again after Quota.
 func TestKeyedQuota(t *testing.T) {
 	var k *Keyed[string]
 	asked := map[string]int{}
