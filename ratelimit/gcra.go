@@ -39,8 +39,4 @@ func (g *GCRA) TakeAt(now time.Time, n int64) Decision {
 }
 
 // Refund gives back n events (see Limiter).
-func (g *GCRA) Refund(n int64) { g.refundAt(time.Now(), n) }
-
-func (g *GCRA) refundAt(now time.Time, n int64) {
-	g.word.refund(&g.pace, g.pace.at(since(g.made, now)), n)
-}
+func (g *GCRA) Refund(n int64) { g.word.refund(&g.pace, n) }

@@ -262,15 +262,12 @@ func (k *Keyed[K]) ask(key K) (p *pace, ok bool) {
 
 // Refund gives back n events of a key (see Limiter). A key that is not remembered has
 // nothing to get back: nor does one that took from the overflow.
-func (k *Keyed[K]) Refund(key K, n int64) { k.refund(key, sinceNow(k.made), n) }
-
-func (k *Keyed[K]) refund(key K, ns, n int64) {
+func (k *Keyed[K]) Refund(key K, n int64) {
 	s, hash := k.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := s.find(key, hash); i >= 0 && n > 0 {
-		p := s.paceAt(i)
-		s.slots[i].tat = p.refunded(s.slots[i].tat, p.at(ns), n)
+		s.slots[i].tat = s.paceAt(i).refunded(s.slots[i].tat, n)
 		s.note(i)
 	}
 }
@@ -299,4 +296,3 @@ type view[K comparable] struct {
 func (v view[K]) Take(n int64) Decision                  { return v.k.Take(v.key, n) }
 func (v view[K]) TakeAt(now time.Time, n int64) Decision { return v.k.TakeAt(v.key, now, n) }
 func (v view[K]) Refund(n int64)                         { v.k.Refund(v.key, n) }
-func (v view[K]) refundAt(now time.Time, n int64)        { v.k.refund(v.key, since(v.k.made, now), n) }

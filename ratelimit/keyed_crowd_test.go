@@ -128,7 +128,7 @@ func TestKeyedHand(t *testing.T) {
 			case 0:
 				k.Reset(s.slots[i].key)
 			case 1:
-				k.refund(s.slots[i].key, since(k.made, now), 1+rng.Int64N(1000))
+				k.Refund(s.slots[i].key, 1+rng.Int64N(1000))
 			case 2:
 				k.TakeAt(s.slots[i].key, now, 5)
 			}

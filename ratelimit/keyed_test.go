@@ -106,7 +106,7 @@ func (m *keyedModel) do(op, key, arg byte) {
 			m.back = m.back || key > 0
 		}
 	case 11:
-		if k.refund(id, m.ns, int64(arg)%5-1); held {
+		if k.Refund(id, int64(arg)%5-1); held {
 			b.refund(m.ns, int64(arg)%5-1)
 		}
 	case 12:

@@ -33,5 +33,3 @@ func (b *LeakyBucket) TakeAt(now time.Time, n int64) Decision { return b.gcra.Ta
 
 // Refund gives back n events (see Limiter).
 func (b *LeakyBucket) Refund(n int64) { b.gcra.Refund(n) }
-
-func (b *LeakyBucket) refundAt(now time.Time, n int64) { b.gcra.refundAt(now, n) }

@@ -29,8 +29,9 @@ type LeakyQueue struct {
 }
 
 // NewLeakyQueue returns one that lets events go at a rate, has room for depth of them and
-// lets at most 1 + rate × (W + slack) go within any time W. It panics if rate is no Limit,
-// depth is not from 1 to 2^62, or slack is negative.
+// lets at most 1 + rate × (W + slack) go within any time W, a nanosecond more or less: each
+// goes at a whole one. It panics if rate is no Limit, depth is not from 1 to 2^62, or slack
+// is negative.
 //
 // With slack, who comes late (by less than it) goes as if on time, so that the next one
 // need not come later too. A timer wakes a goroutine up to a millisecond late: without
@@ -53,9 +54,9 @@ func (q *LeakyQueue) Take(n int64) Decision { return q.take(sinceNow(q.made), n)
 func (q *LeakyQueue) TakeAt(now time.Time, n int64) Decision { return q.take(since(q.made, now), n) }
 
 func (q *LeakyQueue) take(ns, n int64) Decision {
-	d, begin := q.word.decide(&q.pace, ns, n, q.slack)
+	d, found := q.word.decide(&q.pace, ns, n, q.slack)
 	if d.OK {
-		d.Delay = q.pace.until(begin, ns)
+		d.Delay = q.pace.until(found, ns)
 	}
 	return d
 }
@@ -74,16 +75,16 @@ func (q *LeakyQueue) Wait(ctx context.Context, n int64) error {
 		return nil
 	}
 	ns := sinceNow(q.made)
-	d, begin := q.word.decide(&q.pace, ns, n, q.slack)
+	d, found := q.word.decide(&q.pace, ns, n, q.slack)
 	if !d.OK {
 		return fmt.Errorf("%w: there is room in %v", ErrQueueFull, d.RetryAfter)
 	}
-	delay := q.pace.until(begin, ns)
+	delay := q.pace.until(found, ns)
 	if delay == 0 {
 		return nil
 	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
-		q.leave(begin, n)
+		q.leave(found, n)
 		return fmt.Errorf("ratelimit: the turn would be in %v: %w", delay, context.DeadlineExceeded)
 	}
 	timer := time.NewTimer(delay)
@@ -92,20 +93,17 @@ func (q *LeakyQueue) Wait(ctx context.Context, n int64) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		q.leave(begin, n)
+		q.leave(found, n)
 		return ctx.Err()
 	}
 }
 
-// leave gives back a turn that nobody has one behind.
-func (q *LeakyQueue) leave(begin, n int64) {
-	q.word.tat.CompareAndSwap(begin+n*q.pace.unit, begin)
+// leave gives back a turn that nobody has one behind, and that began when the queue would
+// have drained.
+func (q *LeakyQueue) leave(found, n int64) {
+	q.word.tat.CompareAndSwap(found+n*q.pace.unit, found)
 }
 
 // Refund makes room for n events that do not go (see Limiter). It must not be used for
 // such as have some behind them: those have been told when they go.
-func (q *LeakyQueue) Refund(n int64) { q.refundAt(time.Now(), n) }
-
-func (q *LeakyQueue) refundAt(now time.Time, n int64) {
-	q.word.refund(&q.pace, q.pace.at(since(q.made, now)), n)
-}
+func (q *LeakyQueue) Refund(n int64) { q.word.refund(&q.pace, n) }

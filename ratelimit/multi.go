@@ -12,7 +12,8 @@ import (
 // else may be refused for it; never is anybody admitted too many.
 type Multi struct{ limiters []Limiter } // immutable
 
-// refunder gives back at the time at which it was taken.
+// refunder gives back at the time at which it was taken. Where there is only a word, there is
+// no need.
 type refunder interface{ refundAt(now time.Time, n int64) }
 
 // All returns a Multi. It panics if there is no limiter, or a nil one.

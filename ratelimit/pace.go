@@ -99,9 +99,10 @@ func makePace(limit Limit, burst int64) (pace, error) {
 type clock struct{ floor, ceil int64 }
 
 // since returns the nanoseconds that at counts from: those since a limiter was made,
-// which may be negative.
+// which may be negative. They end so early that no burst which is taken then has a tat
+// of closed.
 func since(made, now time.Time) int64 {
-	return midday + min(max(int64(now.Sub(made)), -midday), midday-1)
+	return midday + min(max(int64(now.Sub(made)), -midday), midday-2)
 }
 
 // at tells the time, of what since or sinceNow has returned.

@@ -20,7 +20,8 @@ import (
 // he had never been there (TokenBucket.moveUp); it is for this that the line exists.
 //
 // While anybody is in the line there are no tokens: tat is that of the last one, and
-// nobody but who holds mu changes it, until his turn has come.
+// nobody but who holds mu changes it, until his turn has come. If tat is another one, then
+// the turn of all has come, by the clock of somebody whose time is later.
 
 // Reservation is n tokens of a TokenBucket from some time on. It is safe for concurrent
 // use.
@@ -30,7 +31,8 @@ type Reservation struct {
 	n  int64
 	ok bool
 
-	tat   int64         // the bucket's, with this one; guarded by t.mu
+	begin int64         // the bucket's tat without this one; guarded by t.mu
+	tat   int64         // and with it; guarded by t.mu
 	state state         // guarded by t.mu
 	moved chan struct{} // told when the turn comes earlier, or later; nil if nobody waits
 }
@@ -45,7 +47,8 @@ const (
 )
 
 // Reserve takes n tokens now, which may be used after Delay. It is not OK, and takes
-// none, if n is negative or above the burst, or a turn would be beyond the end of time.
+// none, if n is negative or above the burst, or a turn would be beyond the end of time. A
+// turn comes at a whole nanosecond, so that within W there may be as many as in one more.
 func (t *TokenBucket) Reserve(n int64) *Reservation {
 	r, _ := t.reserve(sinceNow(t.made), n, math.MaxInt64, nil)
 	return r
@@ -121,12 +124,13 @@ func (t *TokenBucket) reserve(ns, n int64, patience time.Duration, moved chan st
 	if r.ok = true; b.unit == 0 || n == 0 {
 		return r, 0
 	}
-	t.prune(&b.pace, ns)
 	now, slack := b.at(ns), b.units(t.slack)
 	for {
 		tat := b.tat.Load()
-		r.tat = b.after(b.begin(tat, now, slack), n)
-		if delay = b.until(r.tat-b.full, ns); delay > patience || r.tat == lastTurn {
+		t.prune(&b.pace, tat, ns)
+		r.begin = b.begin(tat, now, slack)
+		r.tat = b.after(r.begin, n)
+		if delay = b.until(r.tat-b.full, ns); delay > patience || delay == Never || r.tat == lastTurn {
 			r.ok = false
 			return r, delay
 		}
@@ -153,10 +157,11 @@ func (p *pace) after(tat, n int64) int64 {
 	return tat + int64(cost)
 }
 
-// prune takes those whose turn has come out of the line. The caller holds mu.
-func (t *TokenBucket) prune(p *pace, ns int64) {
-	n := 0
-	for n < len(t.line) && (p.unit == 0 || p.until(t.line[n].tat-p.full, ns) == 0) {
+// prune takes those whose turn has come out of the line, when the bucket has this tat. The
+// caller holds mu.
+func (t *TokenBucket) prune(p *pace, tat, ns int64) {
+	n, all := 0, p.unit == 0 || len(t.line) > 0 && tat != t.line[len(t.line)-1].tat
+	for n < len(t.line) && (all || p.until(t.line[n].tat-p.full, ns) == 0) {
 		t.line[n].state = inTurn
 		n++
 	}
@@ -175,7 +180,7 @@ func (r *Reservation) delay(ns int64) time.Duration {
 	r.t.mu.Lock()
 	defer r.t.mu.Unlock()
 	b := r.t.bucket.Load()
-	r.t.prune(&b.pace, ns)
+	r.t.prune(&b.pace, b.tat.Load(), ns)
 	switch {
 	case !r.ok || r.state == cancelled:
 		return Never
@@ -198,48 +203,47 @@ func (r *Reservation) cancel(ns int64) int64 {
 		return 0
 	}
 	b := t.bucket.Load()
-	t.prune(&b.pace, ns)
-	at := -1
-	for i, other := range t.line {
-		if other == r {
-			at = i
-		}
-	}
+	t.prune(&b.pace, b.tat.Load(), ns)
 	r.state = cancelled
-	if at < 0 || !t.moveUp(b, at+1, r.start(&b.pace), ns) {
-		b.refund(&b.pace, b.at(ns), r.n)
+	at := slices.Index(t.line, r)
+	if at < 0 {
+		t.giveBack(b, ns, r.n)
+		return r.n
 	}
-	if at >= 0 {
-		t.line = slices.Delete(t.line, at, at+1)
+	if !t.moveUp(b, at+1, r.begin, ns) {
+		b.refund(&b.pace, r.n)
 	}
+	t.line = slices.Delete(t.line, at, at+1)
 	return r.n
 }
-
-// start returns the tat without the reservation. The caller holds mu.
-func (r *Reservation) start(p *pace) int64 { return r.tat - r.n*p.unit }
 
 // moveUp lets those in the line from one on begin earlier, and so the bucket. It does
 // nothing and returns false if meanwhile the turn of all has come, and of somebody behind
 // them. The caller holds mu.
 func (t *TokenBucket) moveUp(b *bucket, from int, begin, ns int64) bool {
+	moved := t.line[from:]
+	if len(moved) > 0 {
+		begin = b.begin(begin, b.at(ns), 0)
+	}
 	end := begin
-	if end <= b.at(ns).floor && from < len(t.line) {
-		end = b.at(ns).ceil
+	for _, r := range moved {
+		end = b.after(end, r.n)
 	}
-	for _, r := range t.line[from:] {
-		end += r.n * b.unit
-	}
-	last := t.line[len(t.line)-1]
-	if !b.tat.CompareAndSwap(last.tat, end) {
+	if last := t.line[len(t.line)-1]; !b.tat.CompareAndSwap(last.tat, end) {
 		return false
 	}
-	for i := len(t.line) - 1; i >= from; i-- {
-		r := t.line[i]
-		r.tat = end
-		end -= r.n * b.unit
-		r.tell()
+	for _, r := range moved {
+		begin = r.move(&b.pace, begin)
 	}
 	return true
+}
+
+// move lets a reservation begin at another time, and returns when it ends. The caller
+// holds t.mu.
+func (r *Reservation) move(p *pace, begin int64) int64 {
+	r.begin, r.tat = begin, p.after(begin, r.n)
+	r.tell()
+	return r.tat
 }
 
 // tell wakes who waits, because his turn is at another time. The caller holds mu.
@@ -259,11 +263,16 @@ func (t *TokenBucket) refund(ns, n int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	b := t.bucket.Load()
-	t.prune(&b.pace, ns)
-	if n <= 0 || len(t.line) > 0 && t.moveUp(b, 0, t.line[0].start(&b.pace)-min(n, b.burst)*b.unit, ns) {
+	t.prune(&b.pace, b.tat.Load(), ns)
+	t.giveBack(b, ns, max(n, 0))
+}
+
+// giveBack gives back n events. The caller holds mu.
+func (t *TokenBucket) giveBack(b *bucket, ns, n int64) {
+	if n == 0 || len(t.line) > 0 && t.moveUp(b, 0, t.line[0].begin-min(n, b.burst)*b.unit, ns) {
 		return
 	}
-	b.word.refund(&b.pace, b.at(ns), n)
+	b.refund(&b.pace, n)
 }
 
 // convert returns the tat of a bucket that has the tokens of another one of another pace.

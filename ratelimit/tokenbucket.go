@@ -103,18 +103,19 @@ func (t *TokenBucket) SetLimit(rate Limit, burst int64) {
 // in it. The caller holds mu.
 func (t *TokenBucket) setLimit(ns int64, next *bucket) {
 	old := t.bucket.Load()
-	t.prune(&old.pace, ns)
 	tat := old.tat.Swap(closed)
+	t.prune(&old.pace, tat, ns)
 	if len(t.line) > 0 {
-		tat = t.line[0].start(&old.pace)
+		tat = t.line[0].begin
 	}
 	end := next.convert(tat, &old.pace, ns)
+	if len(t.line) > 0 {
+		end = next.begin(end, next.at(ns), 0)
+	}
 	for _, r := range t.line {
-		r.tat = next.after(end, r.n)
-		end = r.tat
-		r.tell()
+		end = r.move(&next.pace, end)
 	}
 	next.tat.Store(end)
 	t.bucket.Store(next)
-	t.prune(&next.pace, ns)
+	t.prune(&next.pace, end, ns)
 }

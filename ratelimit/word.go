@@ -65,9 +65,9 @@ func (p *pace) begin(tat int64, now clock, slack int64) int64 {
 	return now.ceil
 }
 
-// decide is take, and says more: also where the events begin to count, if any were taken.
-// ns is what the time was made of.
-func (w *word) decide(p *pace, ns, n, slack int64) (d Decision, begin int64) {
+// decide is take, and says more: also the tat that it has found, if any were taken. ns is
+// what the time was made of.
+func (w *word) decide(p *pace, ns, n, slack int64) (d Decision, found int64) {
 	for {
 		tat := w.tat.Load()
 		d = Decision{}
@@ -76,7 +76,7 @@ func (w *word) decide(p *pace, ns, n, slack int64) (d Decision, begin int64) {
 			return d, 0
 		}
 		if w.tat.CompareAndSwap(tat, after) {
-			return d, after - n*p.unit
+			return d, tat
 		}
 	}
 }
@@ -115,22 +115,17 @@ func (p *pace) retry(tat, ns, n int64) time.Duration {
 }
 
 // refund gives back n events.
-func (w *word) refund(p *pace, now clock, n int64) {
+func (w *word) refund(p *pace, n int64) {
 	for {
 		tat := w.tat.Load()
-		if n <= 0 || tat == closed || w.tat.CompareAndSwap(tat, p.refunded(tat, now, n)) {
+		if n <= 0 || tat == closed || w.tat.CompareAndSwap(tat, p.refunded(tat, n)) {
 			return
 		}
 	}
 }
 
 // refunded returns the tat with n events given back: 1 ≤ n. It need not stop at full: a tat
-// in the past is as good as now. The time matters if it was rounded up when they were taken:
-// nothing of that stays.
-func (p *pace) refunded(tat int64, now clock, n int64) int64 {
-	after := max(tat-min(n, p.burst)*p.unit, 0)
-	if after == now.ceil {
-		after = now.floor
-	}
-	return after
-}
+// in the past is as good as now. If the time was rounded up when they were taken, that
+// stays, for less than a unit: the tat does not say whether it was, and to round down again
+// might be too much.
+func (p *pace) refunded(tat, n int64) int64 { return max(tat-min(n, p.burst)*p.unit, 0) }
