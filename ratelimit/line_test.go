@@ -268,7 +268,7 @@ func TestLine(t *testing.T) {
 			data := noise(rng, 40)
 			t.Run(fmt.Sprint(x.limit, " burst ", x.burst), func(t *testing.T) {
 				if round%4 < 2 {
-					forward(data)
+					onward(data)
 				}
 				playLine(t, x.limit, x.burst, time.Duration(round%2)*time.Millisecond, data)
 			})
@@ -276,8 +276,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// forward makes steps that do not go back in time.
-func forward(data []byte) {
+// onward makes steps that do not go back in time.
+func onward(data []byte) {
 	for i := 0; i < len(data); i += 3 {
 		if data[i]&7 >= 4 {
 			data[i] &^= 4
