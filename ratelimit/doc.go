@@ -23,8 +23,9 @@
 //	I3  SlidingLog of n in d             at most n in any d
 //	I4  SlidingCounter                   at most n·(1 + W/d)
 //	I5  FixedWindow                      at most n·(2 + W/d): twice n at once, across an edge
-//	I6  time that runs backwards grants nothing; no number wraps
-//	I7  all of n events, or none
+//	I6  Keyed                            I1 of each key, whatever others do
+//	I7  Distributed with leases of time L   at most B + R·(W + L), of each key
+//	I8  time that runs backwards grants nothing; no number wraps; all of n events, or none
 //
 // # Cost
 //
@@ -32,6 +33,8 @@
 //	                 if granted; the windows take a lock
 //	SlidingLog       16 bytes for each time at which something was taken, up to its limit
 //	Wait, Reserve    a lock; O(waiting) to leave the line
+//	Keyed            the lock of one shard; about 30 bytes for each key besides itself
+//	Distributed      a round trip, or one for so many events as a lease has
 //
 // # Concurrency
 //
