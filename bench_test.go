@@ -13,6 +13,7 @@ import (
 	"github.com/plinth-go/plinth/btree/ordered"
 	"github.com/plinth-go/plinth/cache"
 	"github.com/plinth-go/plinth/lsm"
+	"github.com/plinth-go/plinth/ratelimit"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -33,6 +34,7 @@ func BenchmarkTour(b *testing.B) {
 	b.Run("pkg=lsm/op=put/durability=buffered", tourLSM)
 	b.Run("pkg=btree/op=put/durability=synced", tourBTree)
 	b.Run("pkg=ordered/op=get/n=100000", tourOrdered)
+	b.Run("pkg=ratelimit/op=allow/keys=1", tourRatelimit)
 }
 
 // tourWAL: an acknowledged record costs a flush of the disk, unless writers
@@ -176,4 +178,18 @@ func tourOrdered(b *testing.B) {
 		}
 		i = (i + 1) % len(keys)
 	}
+}
+
+// tourRatelimit: a limiter costs a clock read and little else, whether it says yes or, as
+// most of the time here, no: the limit is a million a second.
+func tourRatelimit(b *testing.B) {
+	l := ratelimit.NewTokenBucket(ratelimit.PerSecond(1_000_000), 100)
+	granted := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		if l.Allow() {
+			granted++
+		}
+	}
+	b.ReportMetric(float64(granted)/b.Elapsed().Seconds(), "granted/s")
 }

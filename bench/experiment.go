@@ -29,6 +29,7 @@ func experiments() []experiment {
 		cacheExperiment(),
 		lsmExperiment(),
 		btreeExperiment(),
+		ratelimitExperiment(),
 	}
 }
 

@@ -90,7 +90,7 @@ func (s *session) comparisons() ([]comparison, error) {
 	if s.traces.file != "" || err != nil {
 		return []comparison{hits}, err
 	}
-	return []comparison{walComparison{}, hits, cacheSpeed{}, cacheMemory{}, cacheAllocs{}, cacheExpiry{}, lsmComparison{}, lsmLong{}, treeComparison{}, orderedSpeed{}}, nil
+	return []comparison{walComparison{}, hits, cacheSpeed{}, cacheMemory{}, cacheAllocs{}, cacheExpiry{}, lsmComparison{}, lsmLong{}, treeComparison{}, orderedSpeed{}, rateSpeed{}, rateMemory{}, rateWait{}}, nil
 }
 
 // choose checks the flags and picks what to measure.
