@@ -102,7 +102,7 @@ func (p *plain) Update(ctx context.Context, key string, period, tolerance, cost 
 }
 
 // TestPlanted runs the checks on stores that each have one bug, and names the check which
-// must find it; others may as well.
+// must find it.
 func TestPlanted(t *testing.T) {
 	for name, c := range map[string]struct {
 		found string
@@ -253,6 +253,9 @@ func TestPlanted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			found := map[string]error{}
 			for _, check := range checks() {
+				if c.found != "" && c.found != check.name {
+					continue
+				}
 				p := newPlain()
 				c.plant(p)
 				if err := check.check(t.Context(), p); err != nil {
