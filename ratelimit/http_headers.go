@@ -61,7 +61,9 @@ func PolicyOf(name string, rate Limit, burst int64) Policy {
 	}
 	switch {
 	case fill < uint64(time.Second):
-		p.Quota, p.Window = int64(uint64(rate.n)*uint64(time.Second)/uint64(rate.d)), time.Second
+		hi, lo = bits.Mul64(uint64(rate.n), uint64(time.Second))
+		second, _ := bits.Div64(hi, lo, uint64(rate.d)) // at most 10^9, one in a nanosecond
+		p.Quota, p.Window = int64(second), time.Second
 	case fill <= uint64(Never-time.Second):
 		p.Window = time.Duration(wholeSeconds(time.Duration(fill))) * time.Second
 	}

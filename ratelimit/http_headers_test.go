@@ -171,6 +171,8 @@ func TestPolicyOf(t *testing.T) {
 		{Per(100, time.Minute), 1000, `"p";q=1000;w=600`},
 		{PerSecond(100), 150, `"p";q=150;w=2`}, // in 1.5 s: a little less is told
 		{PerSecond(1000), 20, `"p";q=1000;w=1`},
+		{Per(1e12, 1000*time.Second), 1, `"p";q=1000000000;w=1`}, // a product of more than 64 bits
+		{Per(math.MaxInt64, time.Duration(math.MaxInt64)), 20, `"p";q=1000000000;w=1`},
 		{Per(3, 2*time.Second), 1, `"p";q=1;w=1`},
 		{Per(1, 365*24*time.Hour), 1 << 62, `"p";q=999999999999999`},
 		{Per(1, time.Duration(math.MaxInt64)), 1, `"p";q=1`},
