@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"net/http"
 	"strconv"
@@ -49,6 +50,7 @@ func PolicyOf(name string, rate Limit, burst int64) Policy {
 	}
 	p := Policy{Name: name, Quota: burst}
 	if rate == Unlimited {
+		p.Quota = math.MaxInt64 // as its decisions say, whatever the burst is
 		return p
 	}
 	hi, lo := bits.Mul64(uint64(burst), uint64(rate.d))

@@ -177,7 +177,7 @@ func TestPolicyOf(t *testing.T) {
 		{Per(1, 365*24*time.Hour), 1 << 62, `"p";q=999999999999999`},
 		{Per(1, time.Duration(math.MaxInt64)), 1, `"p";q=1`},
 		{PerSecond(1e9), 1 << 62, `"p";q=999999999999999;w=4611686019`},
-		{Unlimited, 7, `"p";q=7`},
+		{Unlimited, 7, `"p";q=999999999999999`}, // no less than is left
 	} {
 		p := PolicyOf("p", c.rate, c.burst)
 		require.NoError(t, p.check())
