@@ -43,8 +43,8 @@ func TakeContext(l interface {
 	}
 }
 
-// TakeAll takes from several limiters, as Multi does, so that each has a policy. It panics
-// if there is none.
+// TakeAll takes from several limiters, as Multi does, so that each has a policy: for all
+// requests, and whatever their key. It panics if there is none.
 func TakeAll(m *Multi) TakeEachFunc {
 	mustNotBeNil("TakeAll", m)
 	return func(_ *http.Request, _ string, n int64) ([]Decision, error) {
@@ -53,9 +53,10 @@ func TakeAll(m *Multi) TakeEachFunc {
 			each = append(each, l.Take(n))
 			return each[len(each)-1]
 		}, func(l Limiter) { l.Refund(n) })
-		for i, d := range each {
-			if !sum.OK && d.OK { // n were given back
-				each[i].Remaining += min(n, d.Limit-d.Remaining)
+		for i, l := range m.limiters {
+			if d := &each[i]; n > 0 && d.OK && !sum.OK { // n were given back
+				now := l.Take(0)
+				d.Remaining, d.ResetAfter = now.Remaining, now.ResetAfter
 			}
 		}
 		return each, nil

@@ -52,7 +52,8 @@ func request(method, key string) *http.Request {
 	return r
 }
 
-// Planted: Peek that takes; a key "" that is a key like others; Keyless without effect.
+// Planted: Peek that takes; a key "" that is a key like others; Keyless without effect; a
+// decision of TakeAll as it was before something was given back.
 func TestMiddleware(t *testing.T) {
 	type step struct {
 		request *http.Request
@@ -100,6 +101,10 @@ func TestMiddleware(t *testing.T) {
 		"all or nothing": {HTTPConfig{TakeEach: TakeAll(All(NewTokenBucket(Per(1, time.Second), 1), NewTokenBucket(Per(1, time.Minute), 3))),
 			Policies: []Policy{{Name: "a"}, {Name: "b"}}}, []step{
 			{get("GET", ""), ok, `"a";r=0;t=1, "b";r=2;t=60`}, {get("GET", ""), no, `"a";r=0;t=1, "b";r=2;t=1`}, {get("GET", ""), no, `"a";r=0;t=1, "b";r=2;t=1`},
+		}},
+		"what is given back is there again": {HTTPConfig{TakeEach: TakeAll(All(NewTokenBucket(Per(1, time.Hour), 1), NewTokenBucket(Per(1, time.Minute), 3))),
+			Policies: []Policy{{Name: "a"}, {Name: "b"}}}, []step{
+			{get("GET", ""), ok, `"a";r=0;t=3600, "b";r=2;t=60`}, {get("GET", ""), no, `"a";r=0;t=3600, "b";r=2;t=60`},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
