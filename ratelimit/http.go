@@ -75,7 +75,8 @@ const (
 // with fields in its header that tell what is left (see Policy). What is refused gets
 // status 429, and a Retry-After unless it can never be admitted.
 //
-// A LeakyQueue makes requests wait here for their turn.
+// A LeakyQueue makes requests wait here for their turn. One whose deadline is before that
+// gets status 503 at once. The turn of a request that does not wait for it goes by unused.
 //
 // The handler is safe for concurrent use. Several of them may stand behind each other, each
 // with its own policies. Then what the first one takes it keeps if the second one refuses:
@@ -170,7 +171,7 @@ func (c *HTTPConfig) admit(w http.ResponseWriter, r *http.Request) bool {
 		c.refuse(w, r, d, each)
 		return false
 	}
-	if d.Delay > 0 && !sleepContext(r.Context(), d.Delay) {
+	if d.Delay > 0 && (late(r.Context(), d.Delay) || !sleepContext(r.Context(), d.Delay)) {
 		answerStatus(w, http.StatusServiceUnavailable)
 		return false
 	}

@@ -265,6 +265,8 @@ func TestMiddlewareNested(t *testing.T) {
 }
 
 // A queue makes requests wait, and those whose client does not are not served.
+//
+// Planted: a wait beyond the deadline; a wait that does not end with the context.
 func TestMiddlewareDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := HTTPConfig{Take: TakeOne(NewLeakyQueue(PerSecond(1), 3, 0))}
@@ -273,8 +275,12 @@ func TestMiddlewareDelay(t *testing.T) {
 			require.Equal(t, http.StatusNoContent, ask(t, c, request("GET", "")).Code)
 		}
 		require.Equal(t, 2*time.Second, time.Since(start))
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 999*time.Millisecond)
 		defer cancel()
+		require.Equal(t, http.StatusServiceUnavailable, ask(t, c, request("GET", "").WithContext(ctx)).Code)
+		require.Equal(t, 2*time.Second, time.Since(start), "at once")
+		ctx, cancel = context.WithCancel(context.Background())
+		time.AfterFunc(time.Millisecond, cancel)
 		require.Equal(t, http.StatusServiceUnavailable, ask(t, c, request("GET", "").WithContext(ctx)).Code)
 		require.Equal(t, 2*time.Second+time.Millisecond, time.Since(start))
 	})
