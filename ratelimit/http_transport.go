@@ -308,6 +308,9 @@ func (t *Transport) jitter(wait time.Duration) time.Duration {
 
 // drain reads a body to its end, so that the connection can be used again, unless it is long.
 func drain(body io.ReadCloser) {
+	if body == nil { // an http.Client takes that for an empty one, too
+		return
+	}
 	const most = 16 << 10
 	_, _ = io.CopyN(io.Discard, body, most) // whatever is wrong, it is closed
 	_ = body.Close()

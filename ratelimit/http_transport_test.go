@@ -553,6 +553,13 @@ func TestTransportConfig(t *testing.T) {
 	_, err := tr.RoundTrip(&http.Request{})
 	require.Error(t, err, "a request without a URL")
 
+	tr = transport(t, TransportConfig{Backoff: 1, Base: roundTripper(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 429}, nil
+	})})
+	response, err := tr.RoundTrip(newRequest("GET", "http://a/", nil))
+	require.NoError(t, err, "an answer with neither header nor body")
+	require.Equal(t, 429, response.StatusCode)
+
 	down := errors.New("down")
 	tr = transport(t, TransportConfig{Base: roundTripper(func(*http.Request) (*http.Response, error) { return nil, down })})
 	_, err = tr.RoundTrip(newRequest("GET", "http://a/", nil))
