@@ -179,7 +179,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return response, nil // the caller can do more with it than with the error
 		}
 		end := time.Now().Add(wait)
-		drain(response.Body)
+		drain(response)
 		if !sleepContext(r.Context(), time.Until(end)) {
 			if next.Body != nil {
 				_ = next.Body.Close()
@@ -306,12 +306,22 @@ func (t *Transport) jitter(wait time.Duration) time.Duration {
 	return wait + time.Duration(t.rand.Float64()*t.config.Jitter*float64(wait))
 }
 
-// drain reads a body to its end, so that the connection can be used again, unless it is long.
-func drain(body io.ReadCloser) {
-	if body == nil { // an http.Client takes that for an empty one, too
+// drain reads a body to its end, so that the connection can be used again, unless it is long
+// or takes long: a server that never ends it must not hold what it has refused. One that
+// net/http decompresses is only closed, because there Close waits for a Read.
+func drain(response *http.Response) {
+	const (
+		most    = 16 << 10
+		longest = time.Second
+	)
+	if response.Body == nil { // an http.Client takes that for an empty one, too
 		return
 	}
-	const most = 16 << 10
-	_, _ = io.CopyN(io.Discard, body, most) // whatever is wrong, it is closed
-	_ = body.Close()
+	end := sync.OnceFunc(func() { _ = response.Body.Close() })
+	defer end()
+	if !response.Uncompressed {
+		timer := time.AfterFunc(longest, end) // which ends a Read
+		defer timer.Stop()
+		_, _ = io.CopyN(io.Discard, response.Body, most) // whatever is wrong, it is closed
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,7 +178,8 @@ func TestTransport(t *testing.T) {
 
 // Who may not repeat a request gets the answer, unread.
 //
-// Planted: a body sent again that has been read; an answer drained without a bound.
+// Planted: a body sent again that has been read; an answer drained without a bound, of bytes
+// or of time.
 func TestTransportBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		no := answer{429, "Retry-After: 1", "why"}
@@ -206,6 +208,19 @@ func TestTransportBodies(t *testing.T) {
 		require.Len(t, s.got, 2)
 		require.True(t, s.bodies[0].closed)
 		require.LessOrEqual(t, s.bodies[0].read, 64<<10)
+
+		// A body that never ends does not hold the request longer than it waits anyway.
+		n := 0
+		start := time.Now()
+		_, err = transport(t, noJitter(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if n++; n == 1 {
+				endless, _ := io.Pipe()
+				return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"7"}}, Body: endless}, nil
+			}
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		}))).RoundTrip(newRequest("GET", "http://a/", nil))
+		require.NoError(t, err)
+		require.Equal(t, 7*time.Second, time.Since(start))
 
 		// The request is the caller's.
 		s = serve(no, answer{200, "", ""})
@@ -594,6 +609,29 @@ func TestTransportOverNetwork(t *testing.T) {
 		require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
 	}
 	require.Len(t, peers, 1, "one connection")
+}
+
+// An answer that never ends, compressed: net/http waits for its beginning under the lock that
+// Close wants, too.
+//
+// Planted: one that is read.
+func TestTransportCompressed(t *testing.T) {
+	var asked atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusTooManyRequests)
+			_ = http.NewResponseController(w).Flush() // if it cannot, the test hangs
+			<-r.Context().Done()
+		}
+	}))
+	defer s.Close()
+	client := &http.Client{Transport: transport(t, TransportConfig{Base: s.Client().Transport})}
+	response, err := client.Get(s.URL)
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Equal(t, http.StatusOK, response.StatusCode)
 }
 
 // Planted, for the race detector: the gate and the random numbers without their locks.
