@@ -191,14 +191,23 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // turn waits until the gate is open, though no longer than MaxWait, and then for the
-// limiter.
+// limiter. If the gate was closed meanwhile it does so again: what the limiter has let through
+// is lost, but those whom the gate held back would all go at once if they kept it.
 func (t *Transport) turn(ctx context.Context, scope string) error {
-	end := time.Now().Add(t.config.MaxWait)
+	patience, limited := t.config.MaxWait, t.config.Limiter == nil
 	for {
-		wait := min(t.gate.closedFor(scope), time.Until(end))
-		if wait <= 0 {
-			break
+		wait := min(t.gate.closedFor(scope), patience)
+		switch {
+		case wait <= 0 && limited:
+			return ctx.Err()
+		case wait <= 0:
+			if err := t.config.Limiter.Wait(ctx, 1); err != nil {
+				return err
+			}
+			limited = true
+			continue
 		}
+		patience -= wait
 		wait = t.jitter(wait)
 		if late(ctx, wait) {
 			return fmt.Errorf("ratelimit: Transport: %s is held back for %v: %w", scope, wait, context.DeadlineExceeded)
@@ -206,11 +215,8 @@ func (t *Transport) turn(ctx context.Context, scope string) error {
 		if !sleepContext(ctx, wait) {
 			return ctx.Err()
 		}
+		limited = t.config.Limiter == nil
 	}
-	if t.config.Limiter != nil {
-		return t.config.Limiter.Wait(ctx, 1)
-	}
-	return ctx.Err()
 }
 
 // listen returns how long to wait before the request is sent again, if the server wants

@@ -478,6 +478,39 @@ func TestTransportLimiter(t *testing.T) {
 	})
 }
 
+// Who stands in line for the limiter when the gate is closed does not go through it, but waits
+// and lines up again: they come one by one, and not all at once when it is opened.
+//
+// Planted: a gate that is only in front of the limiter; one that is only behind it; a wait at
+// the gate that is as long again each time.
+func TestTransportGateBehindLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for want, c := range map[string]TransportConfig{
+			"[0s 10.1s 11.1s 12.1s 13.1s]": {},
+			"[0s 4.1s 5.1s 6.1s]":          {MaxWait: 4 * time.Second}, // the first one is not sent again
+		} {
+			s := serve(answer{429, "Retry-After: 10", ""}, answer{200, "", ""})
+			c.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+				response, err := s.RoundTrip(r)
+				<-time.After(100 * time.Millisecond)
+				return response, err
+			})
+			c.Jitter, c.Limiter = -1, NewTokenBucket(PerSecond(1), 1)
+			tr := transport(t, c)
+			var group sync.WaitGroup
+			for range 4 {
+				group.Go(func() {
+					if _, err := tr.RoundTrip(newRequest("GET", "http://a/", nil)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			require.Equal(t, want, fmt.Sprint(s.at))
+		}
+	})
+}
+
 // handlerTransport calls a handler, without a network, and counts what is refused.
 func handlerTransport(h http.Handler, refused *int) http.RoundTripper {
 	var mu sync.Mutex
