@@ -27,8 +27,9 @@ type TransportConfig struct {
 	// MaxAttempts is how often a request is sent at most. 0: 3. 1: it is never retried.
 	MaxAttempts int
 
-	// MaxWait is how long is waited at most because a server asks for it. If it asks for
-	// more, its answer is handed to the caller. 0: 30 seconds.
+	// MaxWait is how long is waited at most because a server asks for it, each time, and not
+	// counting Jitter. If it asks for more, its answer is handed to the caller, and other
+	// requests to the same host (Scope) wait for MaxWait. 0: 30 seconds.
 	MaxWait time.Duration
 
 	// Backoff is waited after a 429 that does not say how long to wait, and twice as much
