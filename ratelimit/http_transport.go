@@ -191,6 +191,13 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 }
 
+// CloseIdleConnections closes those of Base, for http.Client.CloseIdleConnections.
+func (t *Transport) CloseIdleConnections() {
+	if base, ok := t.config.Base.(interface{ CloseIdleConnections() }); ok {
+		base.CloseIdleConnections()
+	}
+}
+
 // turn waits until the gate is open, though no longer than MaxWait, and then for the
 // limiter. If the gate was closed meanwhile it does so again: what the limiter has let through
 // is lost, but those whom the gate held back would all go at once if they kept it.

@@ -600,6 +600,7 @@ func TestTransportConfig(t *testing.T) {
 	require.Positive(t, tr.jitter(tr.config.backoff(math.MaxInt)))
 	_, err := tr.RoundTrip(&http.Request{})
 	require.Error(t, err, "a request without a URL")
+	transport(t, TransportConfig{Base: roundTripper(nil)}).CloseIdleConnections() // which has none
 
 	tr = transport(t, TransportConfig{Backoff: 1, Base: roundTripper(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 429}, nil
@@ -642,6 +643,11 @@ func TestTransportOverNetwork(t *testing.T) {
 		require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
 	}
 	require.Len(t, peers, 1, "one connection")
+	client.CloseIdleConnections()
+	response, err := client.Get(s.URL)
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Len(t, peers, 2, "another one")
 }
 
 // An answer that never ends, compressed: net/http waits for its beginning under the lock that
