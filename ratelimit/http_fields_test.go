@@ -97,6 +97,17 @@ func TestReadRateLimit(t *testing.T) {
 	}
 }
 
+// The draft, section 7.3: what comes from a cache is about another time.
+func TestReadRateLimitFromCache(t *testing.T) {
+	for age, want := range map[string]bool{"": true, "0": true, "1": false, "86400": false, "old": false} {
+		h := make(http.Header)
+		h.Set("RateLimit", `"a";r=0;t=30`)
+		h.Set("Age", age)
+		_, empty, ok := readRateLimit(h)
+		require.Equal(t, want, empty && ok, "%q", age)
+	}
+}
+
 // Whatever a server sends, nothing breaks, and no time is negative.
 func FuzzReadFields(f *testing.F) {
 	f.Add("120", "", `"default";r=50;t=30`)
