@@ -33,13 +33,14 @@ func readRetryAfter(h http.Header, now time.Time) (wait time.Duration, ok bool) 
 
 // readRateLimit reads RateLimit: how long it is until there is more, by the policies that
 // have nothing left, and whether there are such. If only others tell a time, it is that.
-// One that is malformed counts as none at all, and so does one that was in a cache for a
-// while: it is about another time.
+// One that is malformed counts as none at all, and so does one that is too long to be
+// meant well, or that was in a cache for a while: it is about another time.
 func readRateLimit(h http.Header) (wait time.Duration, empty, ok bool) {
-	if strings.Trim(h.Get("Age"), "0") != "" {
+	const longest = 4 << 10 // net/http takes headers of megabytes; read, they are 18 times as large
+	s := fieldScanner{strings.Join(h.Values("RateLimit"), ",")}
+	if len(s.rest) > longest || strings.Trim(h.Get("Age"), "0") != "" {
 		return 0, false, false
 	}
-	s := fieldScanner{strings.Join(h.Values("RateLimit"), ",")}
 	for s.space(); s.rest != ""; {
 		item, fine := s.item()
 		if !fine || !s.comma() {

@@ -72,6 +72,8 @@ func TestReadRateLimit(t *testing.T) {
 		{[]string{`"a";r=0;t=1,`}, 0, false, false},
 		{[]string{`"a";r=0;t=1 "b"`}, 0, false, false},
 		{[]string{`"a";r=0;t=1000000000000000`}, 0, false, false},
+		{[]string{`"` + strings.Repeat("a", 4096-10) + `";r=0;t=1`}, 1 * s, true, true},
+		{[]string{`"` + strings.Repeat("a", 4096-9) + `";r=0;t=1`}, 0, false, false},
 		{[]string{`"a";R=0;t=1`}, 0, false, false},
 		{[]string{`"a";=0;t=1`}, 0, false, false},
 		{[]string{`"\x";r=0;t=1`}, 0, false, false},
