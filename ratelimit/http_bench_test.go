@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -77,6 +78,26 @@ func BenchmarkRoundTrip(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				_, _ = c.transport.RoundTrip(r)
+			}
+		})
+	}
+}
+
+// What it costs to close a gate if so many others are closed, as when a client asks many hosts.
+func BenchmarkGate(b *testing.B) {
+	for _, n := range []int{10, 10_000} {
+		b.Run(fmt.Sprintf("impl=plinth/case=close/n=%d", n), func(b *testing.B) {
+			var g gate
+			scopes := make([]string, n)
+			for i := range scopes {
+				scopes[i] = fmt.Sprint(i)
+				g.close(scopes[i], time.Hour)
+			}
+			i := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				g.close(scopes[i%n], time.Hour)
+				i++
 			}
 		})
 	}

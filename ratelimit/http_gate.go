@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -9,10 +10,12 @@ import (
 type gate struct {
 	mu    sync.Mutex
 	until map[string]time.Time // guarded by mu
+	crowd int                  // how many there are when it looks for those that have opened; guarded by mu
 }
 
-// close closes the gate of a scope for some time, unless it is closed for longer. It
-// forgets those that have opened: there are no more than were closed within MaxWait.
+// close closes the gate of a scope for some time, unless it is closed for longer. It looks for
+// those that have opened, and forgets them, when there are twice as many as it kept the last
+// time: so each pays for a few. To look each time took 0.2 ms with 10,000 (BenchmarkGate).
 func (g *gate) close(scope string, wait time.Duration) {
 	if scope == "" || wait <= 0 {
 		return
@@ -20,10 +23,9 @@ func (g *gate) close(scope string, wait time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	for other, until := range g.until {
-		if !until.After(now) {
-			delete(g.until, other)
-		}
+	if len(g.until) >= g.crowd {
+		maps.DeleteFunc(g.until, func(_ string, until time.Time) bool { return !until.After(now) })
+		g.crowd = 2*len(g.until) + 8
 	}
 	if g.until == nil {
 		g.until = make(map[string]time.Time)
