@@ -291,7 +291,9 @@ func TestMiddlewareDoesNotWrap(t *testing.T) {
 	m, err := Middleware(HTTPConfig{Take: says(Decision{OK: true})})
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
-	m(http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) { require.Same(t, w, got) })).ServeHTTP(w, request("GET", ""))
+	var got http.ResponseWriter
+	m(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { got = w })).ServeHTTP(w, request("GET", ""))
+	require.Same(t, w, got)
 
 	server := httptest.NewServer(m(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		control := http.NewResponseController(w)
