@@ -29,7 +29,9 @@ type HTTPConfig struct {
 	Keyless Keyless
 
 	// Cost says what a request costs. nil: 1. What costs 0 passes, and is not counted. A
-	// negative cost is a mistake of this function: status 500, and OnError is called.
+	// negative cost is a mistake of this function: status 500, and OnError is called. In
+	// front of an http.ServeMux a request has no Pattern yet: put a Middleware behind it for
+	// costs by pattern.
 	Cost func(r *http.Request) int64
 
 	// Peek refuses requests if there is nothing left, and counts none. It is for handlers
@@ -79,8 +81,9 @@ const (
 // gets status 503 at once. The turn of a request that does not wait for it goes by unused.
 //
 // The handler is safe for concurrent use. Several of them may stand behind each other, each
-// with its own policies. Then what the first one takes it keeps if the second one refuses:
-// for all or nothing there is TakeAll.
+// with its own policies, which should have names of their own. Then what the first one takes
+// it keeps if the second one refuses, and its t may be later than that Retry-After: for all
+// or nothing, and one header for all, there is TakeAll.
 func Middleware(config HTTPConfig) (func(http.Handler) http.Handler, error) {
 	c := config
 	c.Policies = slices.Clone(c.Policies)

@@ -12,7 +12,7 @@ import (
 // it is changed; ClientAddr has a copy.
 type AddrConfig struct {
 	// TrustedProxies are those whose word is believed. None: the key is the address of
-	// whoever has connected.
+	// whoever has connected. They must not contain clients, who could forge anything then.
 	TrustedProxies []netip.Prefix
 
 	// Header is where they write whom they speak for. "": X-Forwarded-For. Forwarded has a
@@ -26,7 +26,8 @@ type AddrConfig struct {
 }
 
 // ClientAddr returns a KeyFunc whose key is the address of the client. There is no key if
-// the peer has no IP address, as with a Unix socket.
+// the peer has no IP address, as with a Unix socket: if the proxy there sets a header, use
+// FirstKey with a HeaderKey behind this one.
 //
 // What a client says of itself is forged. A proxy appends to the header the address that it
 // sees, so the truth is at the right end of it, as far as those who wrote it are trusted:

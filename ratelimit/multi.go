@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"reflect"
 	"time"
 )
 
@@ -22,9 +21,7 @@ func All(limiters ...Limiter) *Multi {
 		panic("ratelimit: All: no limiters")
 	}
 	for _, l := range limiters {
-		if v := reflect.ValueOf(l); l == nil || v.Kind() == reflect.Pointer && v.IsNil() {
-			panic("ratelimit: All: a nil limiter")
-		}
+		mustNotBeNil("All", l)
 	}
 	return &Multi{append([]Limiter(nil), limiters...)}
 }
