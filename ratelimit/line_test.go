@@ -261,10 +261,13 @@ func (o *lineOracle) requireDelay(t testing.TB, ns int64, b *booking) {
 }
 
 // TestLine takes random steps with a bucket and its oracle.
+//
+// Planted: Cancel that only gives back tokens; one that moves all in the line; Reserve without
+// patience.
 func TestLine(t *testing.T) {
 	rng := seed.New(t)
 	for _, x := range extremes() {
-		for round := range 40 {
+		for round := range rounds(40) {
 			data := noise(rng, 40)
 			t.Run(fmt.Sprint(x.limit, " burst ", x.burst), func(t *testing.T) {
 				if round%4 < 2 {

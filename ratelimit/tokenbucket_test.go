@@ -13,7 +13,6 @@ import (
 func TestTokenBucket(t *testing.T) {
 	b := NewTokenBucket(PerSecond(10), 3)
 	at := func(ms int) time.Time { return b.made.Add(time.Duration(ms) * time.Millisecond) }
-	const ms = time.Millisecond
 	for _, c := range []struct {
 		at   int
 		n    int64
