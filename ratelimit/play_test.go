@@ -246,11 +246,11 @@ func rounds(n int) int {
 
 // TestDecisions plays random steps through every algorithm, beside its oracle.
 //
-// Planted, each caught by it: a clock that is only rounded down; a speed or a time rounded up; a
-// refund that rounds down; Take with slack; a window before that is forgotten, or weighed
-// rounded down; an event that counts a nanosecond longer; a window that goes back in time; an
-// earlier time that is not taken for the latest; a refund of what was taken first; a time
-// that is longer than a Duration.
+// Planted, each caught by it: a clock that is only rounded down; a speed rounded up; a time
+// rounded down; a refund that rounds down; Take with slack; a window before that is
+// forgotten, or weighed rounded down; an event that counts a nanosecond longer; a window that
+// goes back in time; an earlier time that is not taken for the latest; a refund of what was
+// taken first; a time that is longer than a Duration.
 func TestDecisions(t *testing.T) {
 	rng := seed.New(t)
 	for _, x := range extremes() {
