@@ -35,7 +35,7 @@ func ExampleMiddleware() {
 }
 
 // A burst and a quota: all or nothing, and each has a policy.
-func ExampleTakeAll() {
+func ExampleTakeEachFunc() {
 	burst, hourly := ratelimit.Per(1, time.Second), ratelimit.Per(1000, time.Hour)
 	limit, err := ratelimit.Middleware(ratelimit.HTTPConfig{
 		TakeEach: ratelimit.TakeAll(ratelimit.All(ratelimit.NewTokenBucket(burst, 5), ratelimit.NewTokenBucket(hourly, 1000))),

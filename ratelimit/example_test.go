@@ -39,7 +39,7 @@ func ExampleTokenBucket_Wait() {
 	// Output: true
 }
 
-func ExampleTokenBucket_Reserve() {
+func ExampleReservation() {
 	limiter := ratelimit.NewTokenBucket(ratelimit.Per(1, time.Hour), 1)
 	now, later := limiter.Reserve(1), limiter.Reserve(1)
 	fmt.Println(now.Delay(), later.Delay().Round(time.Minute))
@@ -79,7 +79,7 @@ func ExampleLeakyQueue() {
 	// false 0s
 }
 
-func ExampleAll() {
+func ExampleMulti() {
 	limiter := ratelimit.All(
 		ratelimit.NewTokenBucket(ratelimit.PerSecond(10), 10),
 		ratelimit.NewTokenBucket(ratelimit.Per(15, time.Hour), 15),
@@ -93,7 +93,7 @@ func ExampleAll() {
 	// false 15 5
 }
 
-func ExampleParseLimit() {
+func ExampleLimit() {
 	limit, err := ratelimit.ParseLimit("100/m")
 	fmt.Println(limit, err)
 	_, err = ratelimit.ParseLimit("many/s")
@@ -110,4 +110,66 @@ func ExampleDecision() {
 	d := limiter.TakeAt(now, 2)
 	fmt.Println(d.OK, d.Remaining, "of", d.Limit, "left, again in", d.RetryAfter, "and full in", d.ResetAfter)
 	// Output: false 1 of 4 left, again in 500ms and full in 1.5s
+}
+
+func ExampleLimiter() {
+	// Whatever decides about events: a function that takes any of them.
+	admit := func(l ratelimit.Limiter, events int) (granted int) {
+		now := time.Now()
+		for range events {
+			if l.TakeAt(now, 1).OK {
+				granted++
+			}
+		}
+		return granted
+	}
+	fmt.Println(admit(ratelimit.NewTokenBucket(ratelimit.PerSecond(10), 5), 100))
+	fmt.Println(admit(ratelimit.NewSlidingLog(ratelimit.PerSecond(10)), 100))
+	// Output:
+	// 5
+	// 10
+}
+
+func ExampleFixedWindow() {
+	window := ratelimit.NewFixedWindow(ratelimit.Per(10, time.Minute))
+	start := time.Now()
+	granted := 0
+	for range 100 { // in the last second of a minute, and in the first one of the next
+		if window.TakeAt(start.Add(59*time.Second), 1).OK {
+			granted++
+		}
+	}
+	for range 100 {
+		if window.TakeAt(start.Add(61*time.Second), 1).OK {
+			granted++
+		}
+	}
+	fmt.Println(granted, "within two seconds")
+	// Output: 20 within two seconds
+}
+
+func ExampleSlidingLog() {
+	passwords := ratelimit.NewSlidingLog(ratelimit.Per(3, time.Hour))
+	start := time.Now()
+	for _, minutes := range []time.Duration{0, 10, 20, 30, 60, 61} {
+		d := passwords.TakeAt(start.Add(minutes*time.Minute), 1)
+		fmt.Println(d.OK, d.RetryAfter)
+	}
+	// Output:
+	// true 0s
+	// true 0s
+	// true 0s
+	// false 30m0s
+	// true 0s
+	// false 9m0s
+}
+
+func ExampleSlidingCounter() {
+	window := ratelimit.NewSlidingCounter(ratelimit.Per(10, time.Minute))
+	start := time.Now()
+	window.TakeAt(start.Add(30*time.Second), 10)
+	// A quarter of the next minute has passed: three quarters of the ten still count.
+	d := window.TakeAt(start.Add(75*time.Second), 1)
+	fmt.Println(d.OK, d.Remaining, "left")
+	// Output: true 1 left
 }
