@@ -22,7 +22,7 @@ var Unlimited = Limit{n: -1}
 // both are positive and there is at most one event in a nanosecond.
 func Per(n int64, d time.Duration) Limit {
 	l := Limit{n, d}
-	if err := l.check(); err != nil {
+	if err := l.finite(); err != nil {
 		panic("ratelimit: " + err.Error())
 	}
 	return l
@@ -53,7 +53,7 @@ func ParseLimit(s string) (Limit, error) {
 		return Limit{}, fmt.Errorf("ratelimit: limit %q: %q is not a duration", s, period)
 	}
 	l := Limit{n, d}
-	if err := l.check(); err != nil {
+	if err := l.finite(); err != nil {
 		return Limit{}, fmt.Errorf("ratelimit: limit %q: %w", s, err)
 	}
 	return l, nil
@@ -65,6 +65,14 @@ func (l Limit) check() error {
 		return nil
 	case l == Limit{}:
 		return fmt.Errorf("no limit given: use Per, PerSecond or Unlimited")
+	}
+	return l.finite()
+}
+
+// finite is check for numbers that somebody else has written: that -1 in no time is how a
+// Limit says Unlimited must not be of use to him.
+func (l Limit) finite() error {
+	switch {
 	case l.n <= 0:
 		return fmt.Errorf("%d events: want at least 1", l.n)
 	case l.d <= 0:
