@@ -28,14 +28,12 @@ func (g *GCRA) Allow() bool {
 
 // Take decides about n events (see Limiter).
 func (g *GCRA) Take(n int64) Decision {
-	d, _ := g.word.decide(&g.pace, sinceNow(g.made), n, 0)
-	return d
+	return g.word.decide(&g.pace, sinceNow(g.made), n)
 }
 
 // TakeAt is Take at a time of the caller's (see Limiter).
 func (g *GCRA) TakeAt(now time.Time, n int64) Decision {
-	d, _ := g.word.decide(&g.pace, since(g.made, now), n, 0)
-	return d
+	return g.word.decide(&g.pace, since(g.made, now), n)
 }
 
 // Refund gives back n events (see Limiter).

@@ -54,11 +54,27 @@ func (q *LeakyQueue) Take(n int64) Decision { return q.take(sinceNow(q.made), n)
 func (q *LeakyQueue) TakeAt(now time.Time, n int64) Decision { return q.take(since(q.made, now), n) }
 
 func (q *LeakyQueue) take(ns, n int64) Decision {
-	d, found := q.word.decide(&q.pace, ns, n, q.slack)
-	if d.OK {
-		d.Delay = q.pace.until(found, ns)
-	}
+	d, _ := q.enter(ns, n, Never)
 	return d
+}
+
+// turn is a place in the queue: the tat before it, and with it.
+type turn struct{ before, after int64 }
+
+// enter is take for somebody who waits no longer than patience. If Delay is longer, he has
+// taken nothing.
+func (q *LeakyQueue) enter(ns, n int64, patience time.Duration) (d Decision, t turn) {
+	for {
+		t.before = q.word.tat.Load()
+		d = Decision{}
+		t.after = q.pace.decision(&d, t.before, ns, n, q.slack)
+		if t.after == t.before {
+			return d, t
+		}
+		if d.Delay = q.pace.until(t.before, ns); d.Delay > patience || q.word.tat.CompareAndSwap(t.before, t.after) {
+			return d, t
+		}
+	}
 }
 
 // Wait puts n events into the queue and waits for their turn. If there is no room it
@@ -74,35 +90,33 @@ func (q *LeakyQueue) Wait(ctx context.Context, n int64) error {
 	if n == 0 {
 		return nil
 	}
-	ns := sinceNow(q.made)
-	d, found := q.word.decide(&q.pace, ns, n, q.slack)
-	if !d.OK {
-		return fmt.Errorf("%w: there is room in %v", ErrQueueFull, d.RetryAfter)
+	patience := Never
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = max(time.Until(deadline), 0)
 	}
-	delay := q.pace.until(found, ns)
-	if delay == 0 {
+	d, t := q.enter(sinceNow(q.made), n, patience)
+	switch {
+	case !d.OK:
+		return fmt.Errorf("%w: there is room in %v", ErrQueueFull, d.RetryAfter)
+	case d.Delay > patience:
+		return fmt.Errorf("ratelimit: the turn would be in %v: %w", d.Delay, context.DeadlineExceeded)
+	case d.Delay == 0:
 		return nil
 	}
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
-		q.leave(found, n)
-		return fmt.Errorf("ratelimit: the turn would be in %v: %w", delay, context.DeadlineExceeded)
-	}
-	timer := time.NewTimer(delay)
+	timer := time.NewTimer(d.Delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		q.leave(found, n)
+		q.leave(t)
 		return ctx.Err()
 	}
 }
 
-// leave gives back a turn that nobody has one behind, and that began when the queue would
-// have drained.
-func (q *LeakyQueue) leave(found, n int64) {
-	q.word.tat.CompareAndSwap(found+n*q.pace.unit, found)
-}
+// leave gives back a turn that nobody has one behind. Else it stays, as a gap: those behind
+// have been told when they go, and who came next would go together with one of them.
+func (q *LeakyQueue) leave(t turn) { q.word.tat.CompareAndSwap(t.after, t.before) }
 
 // Refund makes room for n events that do not go (see Limiter). It must not be used for
 // such as have some behind them: those have been told when they go.

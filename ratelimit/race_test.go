@@ -224,3 +224,28 @@ func TestRaceLine(t *testing.T) {
 	}
 	require.InDelta(t, burst, taken, 1)
 }
+
+// TestRaceImpatient lets some whose turn would be too late come to a LeakyQueue among others:
+// they take nothing, whoever comes meanwhile. Planted, and seen without -race: a turn that is
+// taken, and given back when the deadline has been looked at.
+func TestRaceImpatient(t *testing.T) {
+	const each, depth = 5000, 1 << 30
+	for range rounds(5) {
+		q := NewLeakyQueue(Per(1, time.Hour), depth, 0)
+		require.True(t, q.Take(1).OK)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		took := together(func(i int) (n int64) {
+			for range each {
+				if i%2 == 0 {
+					n += q.Take(1).Limit / depth
+				} else if q.Wait(ctx, 1) == nil {
+					return -each // a turn at once, though one is behind
+				}
+			}
+			return n
+		})
+		cancel()
+		require.EqualValues(t, each*goroutines/2, took)
+		require.EqualValues(t, depth-1-took, q.Take(0).Remaining)
+	}
+}

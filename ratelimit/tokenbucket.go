@@ -76,7 +76,7 @@ func (t *TokenBucket) TakeAt(now time.Time, n int64) Decision { return t.take(si
 func (t *TokenBucket) take(ns, n int64) Decision {
 	for {
 		b := t.bucket.Load()
-		d, _ := b.decide(&b.pace, ns, n, 0)
+		d := b.decide(&b.pace, ns, n)
 		if d.OK || !t.replaced(b) {
 			return d
 		}

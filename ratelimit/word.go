@@ -65,18 +65,14 @@ func (p *pace) begin(tat int64, now clock, slack int64) int64 {
 	return now.ceil
 }
 
-// decide is take, and says more: also the tat that it has found, if any were taken. ns is
-// what the time was made of.
-func (w *word) decide(p *pace, ns, n, slack int64) (d Decision, found int64) {
+// decide is take, and says more. ns is what the time was made of.
+func (w *word) decide(p *pace, ns, n int64) (d Decision) {
 	for {
 		tat := w.tat.Load()
 		d = Decision{}
-		after := p.decision(&d, tat, ns, n, slack)
-		if after == tat {
-			return d, 0
-		}
-		if w.tat.CompareAndSwap(tat, after) {
-			return d, tat
+		after := p.decision(&d, tat, ns, n, 0)
+		if after == tat || w.tat.CompareAndSwap(tat, after) {
+			return d
 		}
 	}
 }
