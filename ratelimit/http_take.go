@@ -49,10 +49,7 @@ func TakeAll(m *Multi) TakeEachFunc {
 	mustNotBeNil("TakeAll", m)
 	return func(_ *http.Request, _ string, n int64) ([]Decision, error) {
 		each := make([]Decision, 0, len(m.limiters))
-		sum := m.all(n, func(l Limiter) Decision {
-			each = append(each, l.Take(n))
-			return each[len(each)-1]
-		}, func(l Limiter) { l.Refund(n) })
+		sum := m.take(n, func(d Decision) { each = append(each, d) })
 		for i, l := range m.limiters {
 			if d := &each[i]; n > 0 && d.OK && !sum.OK { // n were given back
 				now := l.Take(0)

@@ -1,14 +1,14 @@
 package ratelimit
 
-import (
-	"time"
-)
+import "time"
 
 // Multi is several limiters as one, such as 10 a second and 1,000 an hour: events may
 // happen if all of them say so. It is safe for concurrent use.
 //
-// It asks all, and gives back what it was granted if one refuses. In between, somebody
-// else may be refused for it; never is anybody admitted too many.
+// It asks all, in this order, and gives back what it was granted if one refuses. In between,
+// somebody else may be refused for it. What is given back counts as of when it is (see
+// Limiter): so a limiter that is slow to answer should come first. A turn of a LeakyQueue
+// that others are behind is not given back, as by LeakyQueue.Wait.
 type Multi struct{ limiters []Limiter } // immutable
 
 // refunder gives back at the time at which it was taken. Where there is only a word, there is
@@ -29,13 +29,26 @@ func All(limiters ...Limiter) *Multi {
 // Take decides about n events (see Limiter). What it returns is the decision of the
 // limiter that has least left, or of the one that refuses for longest; Delay is the
 // longest.
-func (m *Multi) Take(n int64) Decision {
-	return m.all(n, func(l Limiter) Decision { return l.Take(n) }, func(l Limiter) { l.Refund(n) })
+func (m *Multi) Take(n int64) Decision { return m.take(n, nil) }
+
+// take is told what to do with the decision of each of them.
+func (m *Multi) take(n int64, each func(Decision)) Decision {
+	return m.all(n, each, func(l Limiter) (Decision, turn) {
+		if q, ok := l.(*LeakyQueue); ok {
+			return q.enter(sinceNow(q.made), n, Never)
+		}
+		return l.Take(n), turn{}
+	}, func(l Limiter) { l.Refund(n) })
 }
 
 // TakeAt is Take at a time of the caller's (see Limiter).
 func (m *Multi) TakeAt(now time.Time, n int64) Decision {
-	return m.all(n, func(l Limiter) Decision { return l.TakeAt(now, n) }, func(l Limiter) { refundAt(l, now, n) })
+	return m.all(n, nil, func(l Limiter) (Decision, turn) {
+		if q, ok := l.(*LeakyQueue); ok {
+			return q.enter(since(q.made, now), n, Never)
+		}
+		return l.TakeAt(now, n), turn{}
+	}, func(l Limiter) { refundAt(l, now, n) })
 }
 
 // Refund gives back n events to all (see Limiter).
@@ -59,13 +72,42 @@ func refundAt(l Limiter, now time.Time, n int64) {
 	}
 }
 
-func (m *Multi) all(n int64, take func(Limiter) Decision, back func(Limiter)) Decision {
-	var sum Decision
-	granted := make([]Limiter, 0, 8)
+// grant is what may have to be given back.
+type grant struct {
+	by   Limiter
+	turn turn // if that is a LeakyQueue
+}
+
+func (m *Multi) all(n int64, each func(Decision), take func(Limiter) (Decision, turn), back func(Limiter)) Decision {
+	sum, grants := m.ask(make([]grant, 0, 8), each, take)
+	if sum.OK || n <= 0 {
+		return sum
+	}
+	for _, g := range grants {
+		if q, ok := g.by.(*LeakyQueue); ok {
+			q.leave(g.turn)
+		} else {
+			back(g.by)
+		}
+	}
+	return sum
+}
+
+// ask adds what is granted to grants. A Multi in a Multi gives back nothing itself: if it
+// refuses, both do.
+func (m *Multi) ask(grants []grant, each func(Decision), take func(Limiter) (Decision, turn)) (sum Decision, _ []grant) {
 	for i, l := range m.limiters {
-		d := take(l)
-		if d.OK {
-			granted = append(granted, l)
+		var d Decision
+		if inner, ok := l.(*Multi); ok {
+			d, grants = inner.ask(grants, nil, take)
+		} else {
+			g := grant{by: l}
+			if d, g.turn = take(l); d.OK {
+				grants = append(grants, g)
+			}
+		}
+		if each != nil {
+			each(d)
 		}
 		if i == 0 {
 			sum = d
@@ -73,12 +115,7 @@ func (m *Multi) all(n int64, take func(Limiter) Decision, back func(Limiter)) De
 			sum = tighter(sum, d)
 		}
 	}
-	if !sum.OK && n > 0 {
-		for _, l := range granted {
-			back(l)
-		}
-	}
-	return sum
+	return sum, grants
 }
 
 // tighter returns what two decisions say together.

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -40,7 +41,7 @@ func playMulti(t testing.TB, data []byte) {
 		}
 		idle := inQueue.clone()
 		d := m.TakeAt(tr.time(ns), s.n)
-		requireAll(t, oracles, ns, s.n, d)
+		requireAll(t, oracles, inQueue, ns, s.n, d)
 		if d.OK && s.n > 0 {
 			requireFirst(t, ns, d.Delay, "Delay", func(at uint64) bool { return idle.left(at) == idle.burst })
 		} else {
@@ -49,8 +50,10 @@ func playMulti(t testing.TB, data []byte) {
 	}
 }
 
-// requireAll checks the decision of a Multi, and lets the oracles know what has been taken.
-func requireAll(t testing.TB, oracles []oracle, ns, n int64, d Decision) {
+// requireAll checks the decision of a Multi, and lets the oracles know what has been taken:
+// that of the queue nothing, if it has been left.
+func requireAll(t testing.TB, oracles []oracle, queue *bucketOracle, ns, n int64, d Decision) {
+	before := queue.clone()
 	can, impossible := true, n < 0
 	for _, o := range oracles {
 		o.see(ns)
@@ -85,7 +88,9 @@ func requireAll(t testing.TB, oracles []oracle, ns, n int64, d Decision) {
 			at := uint64(ns) + uint64(d.ResetAfter)
 			says = says || o.left(at) == o.most() && (d.ResetAfter == 0 || o.left(at-1) < o.most())
 		}
-		if granted && !can {
+		if granted && !can && o == oracle(queue) {
+			*queue = *before
+		} else if granted && !can {
 			o.refund(ns, n)
 		}
 	}
@@ -123,4 +128,51 @@ func TestMultiRefused(t *testing.T) {
 		m.refundAt(now, 1)
 		require.True(t, m.TakeAt(now, 1).OK, name)
 	}
+}
+
+// slow is a Limiter that does something before it answers.
+type slow struct {
+	Limiter
+	first func()
+}
+
+func (a slow) Take(n int64) Decision                  { a.first(); return a.Limiter.Take(n) }
+func (a slow) TakeAt(now time.Time, n int64) Decision { a.first(); return a.Limiter.TakeAt(now, n) }
+
+// TestMultiQueue lets somebody enter a LeakyQueue behind one that is refused by the limiter
+// after it. He has been told when he goes, and nobody else may go then. Planted: a turn
+// that is given back by Refund; a Multi in a Multi that does so.
+func TestMultiQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, nested := range []bool{false, true} {
+			for _, behind := range []int{1, 2, 0} {
+				q, none := NewLeakyQueue(PerSecond(7000), 10, 0), NewGCRA(Per(1, time.Hour), 1)
+				require.True(t, none.Allow())
+				goes := map[time.Duration]bool{}
+				enter := func() {
+					d := q.Take(1)
+					require.True(t, d.OK)
+					require.False(t, goes[d.Delay], "two go at once")
+					goes[d.Delay] = true
+				}
+				var first Limiter = q
+				if nested {
+					first = All(q)
+				}
+				m := All(first, slow{none, func() {
+					for range behind {
+						enter()
+					}
+				}})
+				require.False(t, m.Take(1).OK)
+				require.False(t, m.TakeAt(time.Now(), 1).OK)
+				enter()
+				enter()
+				require.Equal(t, behind == 0, len(goes) == 2)
+				if behind == 0 {
+					require.True(t, goes[0], "a turn that nobody is behind comes back")
+				}
+			}
+		}
+	})
 }
