@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -293,6 +294,26 @@ func TestKeyedOwners(t *testing.T) {
 		s.Swept = 0
 		return s
 	}())
+}
+
+// talker is a key whose String uses the Keyed.
+type talker struct{ k **Keyed[talker] }
+
+func (t talker) String() string { return strconv.Itoa((*t.k).Len()) }
+
+// TestKeyedString: an error names the key, under no lock. Planted: one that is made under it.
+func TestKeyedString(t *testing.T) {
+	var k *Keyed[talker]
+	k = mustKeyed(t, KeyedConfig[talker]{Rate: Per(1, time.Hour), Burst: 1, MaxKeys: 1})
+	require.True(t, k.Allow(talker{}))
+	failed := make(chan error, 1)
+	go func() { failed <- k.SetQuota(talker{&k}, PerSecond(1), 1) }()
+	select {
+	case err := <-failed:
+		require.EqualError(t, err, "ratelimit: no room for another key: SetQuota of 1")
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "String waits for a lock that who calls it holds")
+	}
 }
 
 func TestKeyedSetLimit(t *testing.T) {

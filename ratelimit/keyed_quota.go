@@ -48,16 +48,18 @@ func (k *Keyed[K]) setQuota(key K, next *pace, now func() int64) error {
 	before, _ := k.ask(key)
 	s, hash := k.shard(key)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	ns := now()
 	i := s.find(key, hash)
-	if i < 0 {
-		if !s.room(ns) {
-			return fmt.Errorf("%w: SetQuota of %v", ErrNoRoom, key)
-		}
+	if i < 0 && s.room(ns) {
 		i = s.put(key, hash, s.absent(before, ns), before)
 	}
-	s.repaint(i, next, own, ns)
+	if i >= 0 {
+		s.repaint(i, next, own, ns)
+	}
+	s.mu.Unlock()
+	if i < 0 { // a key may have a method String, which is the caller's
+		return fmt.Errorf("%w: SetQuota of %v", ErrNoRoom, key)
+	}
 	return nil
 }
 
