@@ -56,8 +56,8 @@ type KeyedConfig[K comparable] struct {
 
 	// Quota returns the rate and burst of a key: the zero Limit and 0 are Rate and Burst,
 	// and nil gives those to all. It is asked when a key comes that is not remembered:
-	// for the first time, and when its bucket has been full meanwhile and was forgotten. It
-	// runs under no lock, and may use the Keyed, but not for the same key. If what it returns
+	// for the first time, and when its bucket has been full meanwhile and was forgotten; and by
+	// SetQuota and RemoveQuota, for what holds without. It runs under no lock, and may use the Keyed, but not for the same key. If what it returns
 	// is impossible, the key is refused (KeyedStats.BadQuotas).
 	Quota func(K) (Limit, int64)
 }
@@ -202,11 +202,19 @@ func (k *Keyed[K]) take(d *Decision, key K, ns, n int64, live bool) {
 // shard, and unknown unlocks it.
 //
 // Whether there is room is asked before Quota is, which may take long, so that a crowd that
-// finds none costs little; and again afterwards.
+// finds none costs little; and again if there was.
 func (k *Keyed[K]) unknown(d *Decision, s *shard[K], key K, hash uint32, ns, n int64, live bool) {
+	if k.quota == nil && s.base.unit == 0 { // nothing to remember
+		s.mu.Unlock()
+		*d = unlimited(n)
+		return
+	}
+	if live && ns < s.forgot {
+		ns = sinceNow(k.made) // others were faster from the clock to the lock
+	}
+	room := s.room(ns)
 	var p *pace
-	switch {
-	case k.quota != nil && s.room(ns):
+	if k.quota != nil && room {
 		s.mu.Unlock()
 		var ok bool
 		if p, ok = k.ask(key); !ok {
@@ -222,23 +230,20 @@ func (k *Keyed[K]) unknown(d *Decision, s *shard[K], key K, hash uint32, ns, n i
 			s.mu.Unlock()
 			return
 		}
-	case k.quota == nil && s.base.unit == 0: // nothing to remember
-		s.mu.Unlock()
-		*d = unlimited(n)
-		return
+		room = s.room(ns)
 	}
-	if live && ns < s.forgot {
-		ns = sinceNow(k.made) // others were faster from the clock to the lock
-	}
-	room := s.room(ns)
 	if room {
 		s.admit(d, key, hash, p, ns, n)
 	} else {
 		s.refuse(d, ns, n)
 	}
 	s.mu.Unlock()
-	if !room && k.overflow != nil {
+	switch {
+	case room:
+	case k.overflow != nil:
 		*d = k.overflow.take(ns, n)
+	case k.quota == nil && n > d.Limit:
+		d.RetryAfter = Never
 	}
 }
 
@@ -272,7 +277,8 @@ func (k *Keyed[K]) Refund(key K, n int64) {
 	}
 }
 
-// Reset fills the bucket of a key.
+// Reset fills the bucket of a key that is remembered. One that is not is full already, unless
+// SetLimit has made all larger.
 func (k *Keyed[K]) Reset(key K) {
 	s, hash := k.shard(key)
 	s.mu.Lock()

@@ -316,6 +316,27 @@ func TestKeyedString(t *testing.T) {
 	}
 }
 
+// TestKeyedSweepOfQuotas lets a crowd come to a Keyed with a Quota and without: the hand passes
+// no more slots, and Quota is not asked for those who find no room.
+func TestKeyedSweepOfQuotas(t *testing.T) {
+	const most = 1000
+	for _, quota := range []func(int) (Limit, int64){nil, func(key int) (Limit, int64) {
+		require.Less(t, key, most)
+		return Limit{}, 0
+	}} {
+		k := mustKeyed(t, KeyedConfig[int]{Rate: PerSecond(1), Burst: 100, MaxKeys: most, Quota: quota})
+		for key := range most {
+			require.True(t, k.TakeAt(key, k.made, 100).OK)
+		}
+		s := &k.shards[0]
+		s.credit = 0
+		for key := range 10 {
+			require.False(t, k.TakeAt(most+key, k.made, 1).OK)
+			require.EqualValues(t, sweep*(key+1), s.swept)
+		}
+	}
+}
+
 func TestKeyedSetLimit(t *testing.T) {
 	k := mustKeyed(t, KeyedConfig[string]{Rate: Per(1, time.Hour), Burst: 4})
 	require.True(t, k.Take("a", 3).OK)

@@ -169,7 +169,9 @@ func (m *keyedModel) take(id int, n int64) {
 		}
 		require.False(m.t, got.OK)
 		require.Positive(m.t, got.RetryAfter)
-		if first := m.firstFull(); n >= 0 && first != never {
+		if n > got.Limit && !m.asked {
+			require.Equal(m.t, Never, got.RetryAfter, "so many are never granted")
+		} else if first := m.firstFull(); n >= 0 && first != never {
 			require.LessOrEqual(m.t, int64(got.RetryAfter), first-m.ns)
 		}
 	case !m.back:
