@@ -23,7 +23,7 @@
 //	I3  SlidingLog of n in d             at most n in any d
 //	I4  SlidingCounter                   at most n·(1 + W/d)
 //	I5  FixedWindow                      at most n·(2 + W/d): twice n at once, across an edge
-//	I6  Keyed                            I1 of each key, whatever others do
+//	I6  Keyed                            I1 of each key's bucket, and of that of the overflow
 //	I7  Distributed with leases of time L   at most B + R·(W + L), of each key
 //	I8  time that runs backwards grants nothing; no number wraps; all of n events, or none
 //

@@ -56,9 +56,10 @@ type KeyedConfig[K comparable] struct {
 
 	// Quota returns the rate and burst of a key: the zero Limit and 0 are Rate and Burst,
 	// and nil gives those to all. It is asked when a key comes that is not remembered:
-	// for the first time, and when its bucket has been full meanwhile and was forgotten; and by
-	// SetQuota and RemoveQuota, for what holds without. It runs under no lock, and may use the Keyed, but not for the same key. If what it returns
-	// is impossible, the key is refused (KeyedStats.BadQuotas).
+	// for the first time, and when its bucket has been full meanwhile and was forgotten; and
+	// by SetQuota and RemoveQuota. It runs under no lock, and may use the Keyed, but not for
+	// the same key. If what it returns is impossible, the key is refused
+	// (KeyedStats.BadQuotas).
 	Quota func(K) (Limit, int64)
 }
 

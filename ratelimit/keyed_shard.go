@@ -20,10 +20,10 @@ import (
 // at once, every one would cost a whole way around. So each new key pays for sweep slots
 // and no more; what it does not use is saved up, to one way around at most. So with n keys
 // that come, the hand passes at most sweep × n slots, and one way around that a
-// growth has paid for: O(1) for each. (Twice that, if its room is taken by another while Quota
-// is asked.) The price: while a crowd comes, and
-// fewer than one in sweep buckets are full, a key may be refused although there would be
-// room. A shard of up to sweep slots never does that.
+// growth has paid for: O(1) for each. (Twice sweep for one whose room somebody else takes
+// while Quota is asked.) The price: while a crowd comes, and fewer than one in sweep
+// buckets are full, a key may be refused although there would be room. A shard of up to
+// sweep slots never does that.
 //
 // Time may run backwards: by an hour, from who gives the time himself, and by a moment,
 // because the clock is read before the lock is taken. A bucket that was full then
