@@ -72,7 +72,7 @@ func (t *TokenBucket) Wait(ctx context.Context, n int64) error {
 		return nil
 	case r.ok:
 		return r.wait(ctx, delay)
-	case delay > patience && delay != Never:
+	case delay > patience && r.tat != 0: // he would have had a turn, be it at the end of time
 		return fmt.Errorf("ratelimit: the turn would be in %v: %w", delay, context.DeadlineExceeded)
 	}
 	_, burst := t.Limit()

@@ -142,6 +142,19 @@ func TestWaitAtOnce(t *testing.T) {
 	})
 }
 
+// TestWaitLate has a deadline before a turn that is beyond the end of time: that is not an
+// impossible number.
+func TestWaitLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewTokenBucket(Per(1, 365*24*time.Hour), 1<<40)
+		require.True(t, b.AllowN(1<<40))
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, b.Wait(soon, 1<<40), context.DeadlineExceeded)
+		require.ErrorIs(t, b.Wait(soon, 1<<40+1), ErrTooMany)
+	})
+}
+
 // TestWaitLeave lets some leave the line: those behind move up, at once if it is
 // their turn by then, and what they had taken is there for others.
 //
