@@ -164,8 +164,8 @@ func takeAndGiveBack(ctx context.Context, s ratelimit.Store, u update, r *rand.R
 	return err
 }
 
-// checkConcurrentCancel ends contexts during the calls: of one that returns an error nobody
-// knows whether it was done, but it was done or it was not, and all others count.
+// checkConcurrentCancel ends contexts during the calls: of one that returns an error, whatever
+// error, nobody knows whether it was done, but it was done or it was not, and all others count.
 func checkConcurrentCancel(ctx context.Context, s ratelimit.Store) error {
 	u := update{"key", hour, 1 << 20 * hour, 1}
 	first, err := ask(ctx, s, u)
@@ -191,7 +191,7 @@ func checkConcurrentCancel(ctx context.Context, s ratelimit.Store) error {
 				return nil, fmt.Errorf("%v was refused", u)
 			case err == nil:
 				mine = append(mine, step{u, a})
-			case !errors.Is(err, context.Canceled):
+			case errors.Is(err, errAnswer):
 				return nil, err
 			default:
 				failed[caller]++

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 
@@ -28,16 +29,20 @@ type answer struct {
 	ok       bool
 }
 
+// errAnswer says that a store has said what no store may, with or without an error of its
+// own: where an error is expected, this one is not it.
+var errAnswer = errors.New("not an answer")
+
 // ask does an update. An error says which.
 func ask(ctx context.Context, s ratelimit.Store, u update) (answer, error) {
 	tat, now, ok, err := s.Update(ctx, u.key, u.period, u.tolerance, u.cost)
 	switch {
 	case err != nil && ok:
-		return answer{}, fmt.Errorf("%v is ok and has an error: %w", u, err)
+		return answer{}, fmt.Errorf("%w: %v is ok and has an error (S4): %v", errAnswer, u, err)
 	case err != nil:
 		return answer{}, fmt.Errorf("%v: %w", u, err)
 	case now < 0 || now >= maxTime || tat < 0:
-		return answer{}, fmt.Errorf("%v: tat %d at %d, want tat ≥ 0 and 0 ≤ now < 2^62", u, tat, now)
+		return answer{}, fmt.Errorf("%w: %v: tat %d at %d, want tat ≥ 0 and 0 ≤ now < 2^62 (S3)", errAnswer, u, tat, now)
 	}
 	return answer{tat, now, ok}, nil
 }

@@ -167,8 +167,11 @@ func checkArguments(ctx context.Context, s ratelimit.Store) error {
 			return err
 		}
 		u.cost = 0
-		if _, err := ask(ctx, s, wrong); err == nil {
+		switch _, err := ask(ctx, s, wrong); {
+		case err == nil:
 			return fmt.Errorf("%v has no error", wrong)
+		case errors.Is(err, errAnswer):
+			return err
 		}
 	}
 	_, err := o.compare(ctx, u)

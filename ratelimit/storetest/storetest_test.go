@@ -26,8 +26,9 @@ type plain struct {
 	step    func(tat, now, period, tolerance, cost int64) (int64, bool)
 	between func() // reading and writing
 	forget  func(p *plain, now int64)
-	early   bool // looks at the context before it begins
-	late    bool // looks at the context when it has ended
+	fail    func(err error) (int64, int64, bool, error)
+	early   bool  // looks at the context before it begins
+	late    error // looks at the context when it has ended, and says this
 
 	mu     sync.Mutex
 	locked bool
@@ -44,6 +45,7 @@ func newPlain() *plain {
 		step:    rightStep,
 		between: func() {},
 		forget:  func(*plain, int64) {},
+		fail:    func(err error) (int64, int64, bool, error) { return 0, 0, false, err },
 		early:   true,
 		locked:  true,
 		tats:    map[string]int64{},
@@ -66,10 +68,10 @@ func rightStep(tat, now, period, tolerance, cost int64) (int64, bool) {
 
 func (p *plain) Update(ctx context.Context, key string, period, tolerance, cost int64) (int64, int64, bool, error) {
 	if p.early && ctx.Err() != nil {
-		return 0, 0, false, ctx.Err()
+		return p.fail(ctx.Err())
 	}
 	if !p.check(period, tolerance) {
-		return 0, 0, false, errors.New("plain: arguments")
+		return p.fail(errors.New("plain: arguments"))
 	}
 	key = p.key(key)
 	if p.locked {
@@ -95,8 +97,8 @@ func (p *plain) Update(ctx context.Context, key string, period, tolerance, cost 
 	if after != tat {
 		p.tats[key] = after
 	}
-	if p.late && ctx.Err() != nil {
-		return 0, 0, false, ctx.Err()
+	if p.late != nil && ctx.Err() != nil {
+		return p.fail(p.late)
 	}
 	return after, now, ok, nil
 }
@@ -108,9 +110,16 @@ func TestPlanted(t *testing.T) {
 		found string
 		plant func(*plain)
 	}{
-		"right":                {"", func(*plain) {}},
-		"right, and slow":      {"", func(p *plain) { p.between = runtime.Gosched }},
-		"right, of last year":  {"", func(p *plain) { p.clock = func() int64 { return time.Now().UnixNano() } }},
+		"right":               {"", func(*plain) {}},
+		"right, and slow":     {"", func(p *plain) { p.between = runtime.Gosched }},
+		"right, of last year": {"", func(p *plain) { p.clock = func() int64 { return time.Now().UnixNano() } }},
+		"right, and resets": {"", func(p *plain) {
+			p.late, p.between = errors.New("connection reset"), func() {
+				for range 20 {
+					runtime.Gosched()
+				}
+			}
+		}},
 		"three steps":          {"Concurrent", func(p *plain) { p.locked, p.between = false, runtime.Gosched }},
 		"three steps, to give": {"ConcurrentGiveBack", func(p *plain) { p.locked, p.between = false, runtime.Gosched }},
 		"forgets the oldest": {"Memory", func(p *plain) {
@@ -241,6 +250,15 @@ func TestPlanted(t *testing.T) {
 		"takes any arguments": {"Arguments", func(p *plain) {
 			p.check = func(period, tolerance int64) bool { return period > 0 && tolerance > 0 }
 		}},
+		"error is an answer": {"Arguments", func(p *plain) {
+			p.fail = func(error) (int64, int64, bool, error) { return -1, -1, false, nil }
+		}},
+		"ok with an error": {"Arguments", func(p *plain) {
+			p.fail = func(err error) (int64, int64, bool, error) { return 0, 0, true, err }
+		}},
+		"ok when it is too late": {"Cancelled", func(p *plain) {
+			p.fail = func(err error) (int64, int64, bool, error) { return 0, 0, true, err }
+		}},
 		"one key":                    {"Keys", func(p *plain) { p.key = func(string) string { return "" } }},
 		"keys by prefix":             {"Keys", func(p *plain) { p.key = func(key string) string { return key[:min(len(key), 4096)] } }},
 		"keys trimmed":               {"Keys", func(p *plain) { p.key = strings.TrimSpace }},
@@ -248,7 +266,7 @@ func TestPlanted(t *testing.T) {
 		"keys of valid UTF-8":        {"Keys", func(p *plain) { p.key = func(key string) string { return strings.ToValidUTF8(key, "\ufffd") } }},
 		"keys end at zero":           {"Keys", func(p *plain) { p.key = func(key string) string { return strings.SplitN(key, "\x00", 2)[0] } }},
 		"context ignored":            {"Cancelled", func(p *plain) { p.early = false }},
-		"context looked at too late": {"Cancelled", func(p *plain) { p.early, p.late = false, true }},
+		"context looked at too late": {"Cancelled", func(p *plain) { p.early, p.late = false, context.Canceled }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := map[string]error{}
