@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -287,5 +288,21 @@ func TestPlanted(t *testing.T) {
 			require.Contains(t, found, c.found)
 			t.Log(found[c.found])
 		})
+	}
+}
+
+// TestSlow runs the checks of one caller on a right store that takes long to answer.
+func TestSlow(t *testing.T) {
+	for _, delay := range []time.Duration{time.Millisecond, 5 * time.Millisecond, time.Second} {
+		for _, check := range checks() {
+			if strings.HasPrefix(check.name, "Concurrent") {
+				continue // synctest's time stands still while somebody waits for a mutex
+			}
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlain()
+				p.between = func() { <-time.After(delay) }
+				require.NoError(t, check.check(t.Context(), p), "%s, %v", check.name, delay)
+			})
+		}
 	}
 }
