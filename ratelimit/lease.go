@@ -100,13 +100,14 @@ func (d *Distributed) takeTogether(ctx context.Context, l *lease, key string, n 
 	defer d.mu.Unlock()
 	l.wanted += share
 	defer func() { l.wanted -= share }()
-	for {
+	for late := false; ; late = true {
 		t := l.trip
 		mine := t == nil
 		if mine {
 			if t, err = d.begin(ctx, key, d.ask(l, n), l); err != nil {
 				return Decision{}, err
 			}
+			t.late = late
 		}
 		d.mu.Unlock()
 		if mine {

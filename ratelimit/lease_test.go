@@ -326,6 +326,40 @@ func TestWaitingForOthers(t *testing.T) {
 	})
 }
 
+// TestTripLeftBehind: who waited for somebody else's trip and then gets no slot for his own
+// must not leave it behind, for others to wait for in vain.
+func TestTripLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := NewMemoryStore(10)
+		delay := map[string]time.Duration{"key": 50 * time.Millisecond, "first": 45 * time.Millisecond, "second": 7 * time.Millisecond}
+		d := newDistributed(t, storeFunc(func(ctx context.Context, key string, period, tolerance, cost int64) (int64, int64, bool, error) {
+			<-time.After(delay[key])
+			return store.Update(context.Background(), key, period, tolerance, cost)
+		}), DistributedConfig{Rate: PerSecond(1), Burst: 10, Lease: 2, MaxCalls: 1})
+		var wg sync.WaitGroup
+		take := func(key string, n int64, ok bool) {
+			wg.Go(func() {
+				decision, err := d.Take(t.Context(), key, n)
+				require.Equal(t, ok, decision.OK, key)
+				require.Equal(t, ok, err == nil, key)
+			})
+			synctest.Wait()
+			<-time.After(time.Millisecond)
+		}
+		take("key", 2, true)    // 0 to 50
+		take("key", 3, false)   // waits for it, begins at 50, and has no patience after 101
+		take("first", 1, true)  // waits for the slot, 50 to 95
+		take("second", 1, true) // 95 to 102
+		<-time.After(102 * time.Millisecond)
+		start := time.Now()
+		ok, err := d.Allow(t.Context(), "key")
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.LessOrEqual(t, time.Since(start), 50*time.Millisecond)
+		wg.Wait()
+	})
+}
+
 func TestLeasesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFar(0)

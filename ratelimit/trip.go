@@ -30,6 +30,7 @@ type trip struct {
 	generation uint64 // of health
 	started    time.Duration
 	ctx        context.Context
+	late       bool        // who began it has waited before, and not until Timeout
 	stop       func() bool // the timer
 	cancel     context.CancelFunc
 	done       chan struct{}
@@ -71,7 +72,7 @@ func (d *Distributed) finish(ctx context.Context, t *trip) error {
 	case <-t.done:
 	case <-ctx.Done():
 		err := ended(ctx)
-		if err != errSlow { // else all slots are taken for too long, and the timer says so
+		if err != errSlow || t.late { // else all slots are taken for too long, and the timer says so
 			d.settle(t, reply{err: errNoSlot})
 		}
 		return err
