@@ -236,9 +236,6 @@ func (d *Distributed) Refund(ctx context.Context, key string, n int64) error {
 		return err
 	}
 	d.mu.Lock()
-	if l := d.leases.find(key); l != nil {
-		l.known = false
-	}
 	t, err := d.begin(ctx, key, -min(n, d.config.Burst), nil)
 	d.mu.Unlock()
 	if err != nil {

@@ -19,6 +19,8 @@ type lease struct {
 	started  time.Duration // and
 	answered time.Duration
 
+	refunds int // that came back; what the store says to a trip that began before is old
+
 	trip   *trip // that asks for more; nil if none
 	wanted int64 // by all who wait for it
 }
@@ -53,7 +55,7 @@ func (l *lease) use(n int64) {
 // learn is told the answer to a trip. Two lots are enough: who asks for more wants what is
 // left and some of the next one. If he is gone when it comes, the oldest may be lost.
 func (l *lease) learn(t *trip, now, leaseTime time.Duration) {
-	l.known, l.missing, l.started, l.answered = true, t.missing, t.started, now
+	l.known, l.missing, l.started, l.answered = t.refunds == l.refunds, t.missing, t.started, now
 	if !t.ok || t.cost <= 0 {
 		return
 	}
@@ -104,6 +106,9 @@ func (d *Distributed) takeTogether(ctx context.Context, l *lease, key string, n 
 		t := l.trip
 		mine := t == nil
 		if mine {
+			if decision, ok := d.decideHere(l, n); ok { // an answer may have come since
+				return decision, nil
+			}
 			if t, err = d.begin(ctx, key, d.ask(l, n), l); err != nil {
 				return Decision{}, err
 			}

@@ -360,6 +360,52 @@ func TestTripLeftBehind(t *testing.T) {
 	})
 }
 
+// TestRefundOvertakes: a refusal that was on its way when something was given back is not
+// remembered.
+func TestRefundOvertakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := NewMemoryStore(10)
+		d := newDistributed(t, storeFunc(func(ctx context.Context, key string, period, tolerance, cost int64) (int64, int64, bool, error) {
+			tat, now, ok, err := store.Update(ctx, key, period, tolerance, cost)
+			if !ok {
+				<-time.After(50 * time.Millisecond) // on the way back
+			}
+			return tat, now, ok, err
+		}), DistributedConfig{Rate: Per(1, time.Hour), Burst: 5, Lease: 5})
+		ctx := t.Context()
+		decision, err := d.Take(ctx, "key", 5)
+		require.NoError(t, err)
+		require.True(t, decision.OK)
+		<-time.After(2 * time.Second) // so that what is known is too old
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			ok, err := d.Allow(ctx, "key")
+			require.NoError(t, err)
+			require.False(t, ok)
+		})
+		synctest.Wait()
+		require.NoError(t, d.Refund(ctx, "key", 5))
+		wg.Wait()
+		ok, err := d.Allow(ctx, "key")
+		require.NoError(t, err)
+		require.True(t, ok)
+	})
+}
+
+// TestAnswerBetween: who found nothing here, and then something because an answer has come
+// in between, makes no trip.
+func TestAnswerBetween(t *testing.T) {
+	store := newFar(0)
+	d := newDistributed(t, store, DistributedConfig{Rate: Per(1, time.Hour), Burst: 10, Lease: 5, Timeout: time.Minute, LeaseTime: time.Hour})
+	ok, err := d.Allow(t.Context(), "key")
+	require.NoError(t, err)
+	require.True(t, ok)
+	decision, err := d.takeTogether(t.Context(), d.leases.find("key"), "key", 1)
+	require.NoError(t, err)
+	require.True(t, decision.OK)
+	require.EqualValues(t, 1, store.trips.Load())
+}
+
 func TestLeasesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := newFar(0)

@@ -27,6 +27,7 @@ type trip struct {
 	key        string
 	cost       int64
 	lease      *lease // that waits for it; nil if none
+	refunds    int    // of the lease
 	generation uint64 // of health
 	started    time.Duration
 	ctx        context.Context
@@ -59,7 +60,7 @@ func (d *Distributed) begin(ctx context.Context, key string, cost int64, l *leas
 		d.settle(t, reply{err: fmt.Errorf("no answer within %v", d.config.Timeout)})
 	})
 	if l != nil {
-		l.trip = t
+		l.trip, t.refunds = t, l.refunds
 	}
 	return t, nil
 }
@@ -160,6 +161,10 @@ func (d *Distributed) settle(t *trip, a reply) {
 		if err == nil {
 			t.lease.learn(t, now, d.config.LeaseTime)
 		}
+	}
+	if l := d.leases.find(t.key); l != nil && t.cost < 0 {
+		l.known = false
+		l.refunds++
 	}
 	close(t.done)
 }
