@@ -22,7 +22,8 @@ import (
 //
 //	cost > 0   if cost × period ≤ room: tat = begin + cost × period, and ok
 //	cost = 0   ok if period ≤ room; nothing changes: it asks
-//	cost < 0   tat = begin - min(-cost, tolerance / period) × period, and ok: it gives back
+//	cost < 0   tat = max(begin - min(-cost, tolerance / period) × period, 0), and ok: it
+//	           gives back
 //
 // It returns tat as it is afterwards, and now. A tat up to now is a full bucket, however
 // far it lies in the past. Besides:
@@ -33,9 +34,9 @@ import (
 //	    the latest that it has shown, until the clock is there again.
 //	S2  A key may be forgotten when its tat is not after now, and no sooner. (This needs
 //	    S1: what is full now was not full before.) Every string is a key.
-//	S3  Nothing wraps. 0 ≤ now < 2^62; period is at least 1, and tolerance from period to
-//	    2^62: else Update returns an error. A cost is any number: compare it with
-//	    tolerance / period before it is multiplied.
+//	S3  Nothing wraps. 0 ≤ now < 2^62 and 0 ≤ tat; period is at least 1, and tolerance
+//	    from period to 2^62: else Update returns an error. A cost is any number: compare
+//	    it with tolerance / period before it is multiplied.
 //	S4  With an error, ok is false, and nobody knows what has happened. Nothing has if the
 //	    arguments were wrong, or if the context had ended when Update was called; then
 //	    the error wraps that of the context.
@@ -70,7 +71,8 @@ type MemoryStore struct {
 type stored struct {
 	key string
 	tat int64
-	due int64 // a tat that it had: where it stands in the heap
+	due int64 // a tat that it had and that is not after tat: orders the heap
+	at  int   // where it stands in the heap
 }
 
 // NewMemoryStore returns an empty one that holds at most so many keys, of which each takes
@@ -116,6 +118,10 @@ func (s *MemoryStore) update(clock int64, key string, period, tolerance, cost in
 	switch {
 	case e != nil:
 		e.tat = after
+		if cost < 0 && after < e.due { // so that it is found when it is full
+			e.due = after
+			heap.Fix(&s.due, e.at)
+		}
 	case after == tat || cost < 0:
 		// Refused, or asked. Nor is anything given back to what is not there: it is
 		// full, or shares a bucket, and what others took from that is not its own.
@@ -150,7 +156,8 @@ func updateTat(tat, now, period, tolerance, cost int64) (after int64, ok bool) {
 // vacant makes room for a key by forgetting full ones, and returns whether there is any. To
 // find them in time, keys stand in a heap by a tat that they once had: who is first there
 // goes, or if it has been used since, moves to where it belongs. So an Update of a key that
-// is there does not touch the heap, and each move has an Update that pays for it.
+// is there does not touch the heap unless it gives back, and each move has an Update that
+// pays for it.
 func (s *MemoryStore) vacant(now int64) bool {
 	for i := 0; len(s.due) > 0 && s.due[0].due <= now && (i < 8 || len(s.keys) >= s.maxKeys); i++ {
 		if first := s.due[0]; first.tat > now {
@@ -169,8 +176,14 @@ type dueHeap []*stored
 
 func (h dueHeap) Len() int           { return len(h) }
 func (h dueHeap) Less(i, j int) bool { return h[i].due < h[j].due }
-func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *dueHeap) Push(e any)        { *h = append(*h, e.(*stored)) }
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].at, h[j].at = i, j
+}
+func (h *dueHeap) Push(e any) {
+	e.(*stored).at = len(*h)
+	*h = append(*h, e.(*stored))
+}
 func (h *dueHeap) Pop() any {
 	last := len(*h) - 1
 	e := (*h)[last]

@@ -69,6 +69,8 @@ func (s *MemoryStore) invariant(t *testing.T) {
 	require.Len(t, s.due, len(s.keys))
 	for i, e := range s.due {
 		require.Same(t, e, s.keys[e.key])
+		require.Equal(t, i, e.at)
+		require.LessOrEqual(t, e.due, e.tat)
 		require.LessOrEqual(t, s.due[(i-1)/2].due, e.due)
 	}
 }
@@ -127,6 +129,22 @@ func TestMemoryStoreIsBounded(t *testing.T) {
 		}
 	})
 	require.PanicsWithValue(t, "ratelimit: NewMemoryStore: 0 keys", func() { NewMemoryStore(0) })
+}
+
+// TestMemoryStoreGivenBack: a key to which all was given back is full, and makes room.
+func TestMemoryStoreGivenBack(t *testing.T) {
+	s := NewMemoryStore(2)
+	take := func(key string, cost int64) bool {
+		_, _, ok := s.update(1000, key, 100, 500, cost)
+		s.invariant(t)
+		return ok
+	}
+	require.True(t, take("a", 5))
+	require.True(t, take("b", 5))
+	require.True(t, take("a", -5))
+	require.True(t, take("c", 5))
+	require.True(t, take("b", -5))
+	require.True(t, take("d", 5))
 }
 
 // TestMemoryStoreForgets lets keys come and go: those that have not been used for a while make
