@@ -51,9 +51,10 @@ type Store interface {
 // concurrent use.
 //
 // It holds a number of keys and forgets only those whose bucket is full. If there is no
-// such one, a new key is counted in one bucket together with all others that have none of
-// their own. When a key gets its own, that begins with what is missing in the common one:
-// so nobody is forgiven anything, however many keys somebody makes up.
+// such one, or none among the thousand where one was most likely, a new key is counted in
+// one bucket together with all others that have none of their own. When a key gets its
+// own, that begins with what is missing in the common one: so nobody is forgiven anything,
+// however many keys somebody makes up.
 type MemoryStore struct {
 	// Immutable.
 	made    time.Time
@@ -153,13 +154,17 @@ func updateTat(tat, now, period, tolerance, cost int64) (after int64, ok bool) {
 	return max(begin+max(cost, -most)*period, 0), true
 }
 
+const mostMoves = 1000
+
 // vacant makes room for a key by forgetting full ones, and returns whether there is any. To
 // find them in time, keys stand in a heap by a tat that they once had: who is first there
 // goes, or if it has been used since, moves to where it belongs. So an Update of a key that
 // is there does not touch the heap unless it gives back, and each move has an Update that
-// pays for it.
+// pays for it. That may have been long ago: with a million keys in use, all may have to move
+// before the first one goes. So no caller moves more than mostMoves, while all others wait
+// for him, and the next one goes on.
 func (s *MemoryStore) vacant(now int64) bool {
-	for i := 0; len(s.due) > 0 && s.due[0].due <= now && (i < 8 || len(s.keys) >= s.maxKeys); i++ {
+	for i := 0; len(s.due) > 0 && s.due[0].due <= now && (i < 8 || i < mostMoves && len(s.keys) >= s.maxKeys); i++ {
 		if first := s.due[0]; first.tat > now {
 			first.due = first.tat
 			heap.Fix(&s.due, 0)

@@ -147,6 +147,37 @@ func TestMemoryStoreGivenBack(t *testing.T) {
 	require.True(t, take("d", 5))
 }
 
+// TestMemoryStoreSweeps: if all keys were used since they were put where they stand in the
+// heap, no Update moves all of them, and the next ones go on.
+func TestMemoryStoreSweeps(t *testing.T) {
+	const n = 10_000
+	s := NewMemoryStore(n)
+	for _, cost := range []int64{1, 10_000} {
+		for i := range n {
+			_, _, ok := s.update(1000, fmt.Sprint(i), 1000, 1e9, cost)
+			require.True(t, ok)
+		}
+	}
+	moved := func() (moved int) {
+		for _, e := range s.due {
+			if e.due > 1_000_000 {
+				moved++
+			}
+		}
+		return moved
+	}
+	for i := 1; i <= n/mostMoves; i++ {
+		_, _, ok := s.update(5000, "new", 1000, 1e9, 1)
+		require.True(t, ok)
+		require.Equal(t, i*mostMoves, moved())
+	}
+	require.Nil(t, s.keys["new"])
+	_, _, ok := s.update(20_000_000, "new", 1000, 1e9, 1)
+	require.True(t, ok)
+	require.NotNil(t, s.keys["new"])
+	s.invariant(t)
+}
+
 // TestMemoryStoreForgets lets keys come and go: those that have not been used for a while make
 // room, without a sweep that would hold up one unlucky caller.
 func TestMemoryStoreForgets(t *testing.T) {
