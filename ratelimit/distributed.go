@@ -247,10 +247,10 @@ func (d *Distributed) Refund(ctx context.Context, key string, n int64) error {
 // describe returns what a bucket has in which so much is missing, and of which so much is
 // held here.
 func (d *Distributed) describe(missing, held int64) Decision {
-	left := max(d.tolerance-missing, 0)/d.period + held
+	left := min(max(d.tolerance-missing, 0)/d.period, d.config.Burst)
 	return Decision{
 		Limit:      d.config.Burst,
-		Remaining:  min(left, d.config.Burst),
+		Remaining:  left + min(held, d.config.Burst-left), // if the store lies, the sum might wrap
 		ResetAfter: time.Duration(missing),
 	}
 }

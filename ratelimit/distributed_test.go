@@ -472,6 +472,51 @@ func TestFarClock(t *testing.T) {
 	})
 }
 
+// TestFarClockOften: a clock that is a little fast is followed, however often it is looked at.
+func TestFarClockOften(t *testing.T) {
+	var c farClock
+	for now := time.Duration(0); now < 200*time.Millisecond; now += 999 {
+		require.NoError(t, c.check(time.Hour+now+now/5000, now, now, 10*time.Microsecond))
+	}
+}
+
+// lockedError looks whether its text is asked for under the lock of a Distributed.
+type lockedError struct {
+	d     *Distributed
+	asked atomic.Int64
+}
+
+func (e *lockedError) Error() string {
+	e.asked.Add(1)
+	if !e.d.mu.TryLock() {
+		return "under the lock"
+	}
+	e.d.mu.Unlock()
+	return "an error"
+}
+
+// TestErrorsUnlocked: the text of a store's error is asked for where it may do what it likes.
+func TestErrorsUnlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := &lockedError{}
+		broken.d = newDistributed(t, storeFunc(func(context.Context, string, int64, int64, int64) (int64, int64, bool, error) {
+			return 0, 0, false, broken
+		}), DistributedConfig{Rate: PerSecond(1), Burst: 10})
+		for range 3 {
+			_, err := broken.d.Allow(t.Context(), "key")
+			require.ErrorIs(t, err, broken)
+			require.NotContains(t, err.Error(), "under the lock")
+		}
+		require.EqualValues(t, 1, broken.asked.Load())
+	})
+}
+
+// TestDescribeHeld: what a store says that forgets what it has granted may add up to anything.
+func TestDescribeHeld(t *testing.T) {
+	d := newDistributed(t, NewMemoryStore(1), DistributedConfig{Rate: Per(1, 1), Burst: 1 << 62, Lease: 1 << 62})
+	require.Equal(t, int64(1<<62), d.describe(1<<61, math.MaxInt64).Remaining)
+}
+
 // TestLyingClock checks what is admitted by a store that is right but for its clock, which
 // jumps ahead now and then, by more than is noticed at once or always by less.
 func TestLyingClock(t *testing.T) {

@@ -39,7 +39,8 @@
 // # Concurrency
 //
 // All limiters are safe for concurrent use. Why one word is enough is argued in word.go.
-// Nothing starts a goroutine.
+// Nothing starts a goroutine but Distributed, which has one for each call of its store, until
+// that returns, so that one which hangs holds up nobody.
 //
 // # Trade-offs
 //

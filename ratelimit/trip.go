@@ -115,6 +115,9 @@ func (d *Distributed) call(t *trip) {
 		return
 	}
 	a.tat, a.now, a.ok, a.err = d.store.Update(t.ctx, t.key, d.period, d.tolerance, t.cost)
+	if a.err != nil {
+		a.err = fmt.Errorf("%w", a.err) // asks for its text once, and not under mu
+	}
 }
 
 // overtaken reports whether a trip waited for its slot until it was too late.
@@ -217,7 +220,7 @@ func (c *farClock) check(far, started, now, skew time.Duration) error {
 	}
 	most := (now - c.moved) / 1000
 	c.base += min(max(jump, -most), most)
-	c.moved = now
+	c.moved = now - (now-c.moved)%1000 // what most was rounded by counts next time
 	return nil
 }
 
