@@ -85,6 +85,24 @@ func checkConcurrent(ctx context.Context, s ratelimit.Store) error {
 	return nil
 }
 
+// checkConcurrentKeys gives each caller keys of his own: to each it is as if he were alone.
+func checkConcurrentKeys(ctx context.Context, s ratelimit.Store) error {
+	_, err := together(func(caller int) ([]step, error) {
+		o, r := newOracle(s), rand.New(rand.NewPCG(uint64(caller), 4))
+		for i, began := 0, time.Now(); i < 20 || i < 5000 && time.Since(began) < 5*time.Millisecond; i++ {
+			u := update{fmt.Sprint("of ", caller, ": ", r.IntN(3)), hour, 100 * hour, r.Int64N(8) - 3}
+			if _, err := o.compare(ctx, u); err != nil {
+				return nil, err
+			}
+			for range r.IntN(3) { // in step, each might see only what he did himself
+				runtime.Gosched()
+			}
+		}
+		return nil, nil
+	})
+	return err
+}
+
 // checkHistory returns an error if the steps of a key, with costs above 0, cannot have
 // been taken one after the other. The order of those that were granted is that of their tat.
 func checkHistory(all []step) (granted int64, err error) {

@@ -39,6 +39,7 @@ func checks() []namedCheck {
 		{"Arguments", checkArguments},
 		{"Cancelled", checkCancelled},
 		{"Concurrent", checkConcurrent},
+		{"ConcurrentKeys", checkConcurrentKeys},
 		{"ConcurrentGiveBack", checkConcurrentGiveBack},
 		{"ConcurrentCancel", checkConcurrentCancel},
 	}

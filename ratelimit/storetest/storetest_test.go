@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"maps"
 	"runtime"
 	"strings"
 	"sync"
@@ -33,6 +34,7 @@ type plain struct {
 
 	mu     sync.Mutex
 	locked bool
+	keys   *sync.Map // mutexes, if it locks only the key and writes the table of all
 	tats   map[string]int64
 	until  map[string]int64
 }
@@ -79,6 +81,12 @@ func (p *plain) Update(ctx context.Context, key string, period, tolerance, cost 
 		p.mu.Lock()
 		defer p.mu.Unlock()
 	}
+	if p.keys != nil {
+		mu, _ := p.keys.LoadOrStore(key, new(sync.Mutex))
+		mu.(*sync.Mutex).Lock()
+		defer mu.(*sync.Mutex).Unlock()
+	}
+	var table map[string]int64
 	read := func() (int64, int64) {
 		if !p.locked {
 			p.mu.Lock()
@@ -86,6 +94,9 @@ func (p *plain) Update(ctx context.Context, key string, period, tolerance, cost 
 		}
 		now := p.clock()
 		p.forget(p, now)
+		if p.keys != nil {
+			table = maps.Clone(p.tats)
+		}
 		return p.tats[key], now
 	}
 	tat, now := read()
@@ -94,6 +105,9 @@ func (p *plain) Update(ctx context.Context, key string, period, tolerance, cost 
 	if !p.locked {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+	}
+	if p.keys != nil {
+		p.tats = table
 	}
 	if after != tat {
 		p.tats[key] = after
@@ -121,7 +135,10 @@ func TestPlanted(t *testing.T) {
 				}
 			}
 		}},
-		"three steps":          {"Concurrent", func(p *plain) { p.locked, p.between = false, runtime.Gosched }},
+		"three steps": {"Concurrent", func(p *plain) { p.locked, p.between = false, runtime.Gosched }},
+		"keys locked, table not": {"ConcurrentKeys", func(p *plain) {
+			p.locked, p.between, p.keys = false, runtime.Gosched, new(sync.Map)
+		}},
 		"three steps, to give": {"ConcurrentGiveBack", func(p *plain) { p.locked, p.between = false, runtime.Gosched }},
 		"forgets the oldest": {"Memory", func(p *plain) {
 			p.forget = func(p *plain, now int64) {
