@@ -12,6 +12,9 @@ import (
 // ErrStore says that a Store has not answered, or not as a Store does.
 var ErrStore = errors.New("ratelimit: store failed")
 
+// ErrClosed says that a Distributed was closed.
+var ErrClosed = errors.New("ratelimit: closed")
+
 // FailMode is what a Distributed decides when the store has failed.
 type FailMode uint8
 
@@ -99,9 +102,11 @@ type Distributed struct {
 	period, tolerance int64             // what the store is told
 	made              time.Time
 	slots             chan struct{} // a token for each call of the store
+	ended             sync.Once     // Close
 
 	mu sync.Mutex
 	// Guarded by mu.
+	closed bool
 	health health
 	clock  farClock
 	leases leases
@@ -242,6 +247,21 @@ func (d *Distributed) Refund(ctx context.Context, key string, n int64) error {
 		return err
 	}
 	return d.finish(ctx, t)
+}
+
+// Close ends it, and waits for the calls of the store that are under way: as long as the
+// store does not return. From then on the store is not asked, and whoever would have to gets
+// ErrClosed; what is held in leases may still be taken. It always returns nil.
+func (d *Distributed) Close() error {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.ended.Do(func() {
+		for range cap(d.slots) { // a call gives its slot back when it has returned
+			d.slots <- struct{}{}
+		}
+	})
+	return nil
 }
 
 // describe returns what a bucket has in which so much is missing, and of which so much is

@@ -616,3 +616,41 @@ func FuzzStoreAnswers(f *testing.F) {
 		})
 	})
 }
+
+// hung is a store that does not answer before it is let go, whatever its context says.
+type hung struct{ release chan struct{} }
+
+func (h hung) Update(context.Context, string, int64, int64, int64) (tat, now int64, ok bool, err error) {
+	<-h.release
+	return 0, 0, false, errors.New("let go")
+}
+
+// TestClose: Close waits for the goroutine of a store that hangs. Planted and caught: a
+// Close that does not wait; one that lets new calls begin.
+func TestClose(t *testing.T) {
+	for _, lease := range []int64{0, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			store := hung{make(chan struct{})}
+			d, err := NewDistributed(store, DistributedConfig{Rate: PerSecond(1), Burst: 10, Lease: lease, MaxCalls: 3})
+			require.NoError(t, err)
+			_, err = d.Allow(t.Context(), "key")
+			require.ErrorIs(t, err, ErrStore, "at Timeout")
+			closed := false
+			go func() {
+				require.NoError(t, d.Close())
+				closed = true
+			}()
+			synctest.Wait()
+			require.False(t, closed)
+			close(store.release)
+			synctest.Wait()
+			require.True(t, closed)
+			require.NoError(t, d.Close(), "again")
+			<-time.After(time.Second)
+			ok, err := d.Allow(t.Context(), "other")
+			require.ErrorIs(t, err, ErrClosed)
+			require.False(t, ok)
+			require.ErrorIs(t, d.Refund(t.Context(), "key", 1), ErrClosed)
+		})
+	}
+}

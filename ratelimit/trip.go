@@ -50,6 +50,9 @@ var errNoSlot = errors.New("ratelimit: the caller has gone")
 // begin returns a trip, unless the store is not to be asked. The caller holds mu, and calls
 // finish next.
 func (d *Distributed) begin(ctx context.Context, key string, cost int64, l *lease) (*trip, error) {
+	if d.closed {
+		return nil, ErrClosed
+	}
 	t := &trip{key: key, cost: cost, lease: l, started: d.now(), done: make(chan struct{})}
 	var err error
 	if t.generation, err = d.health.admit(t.started); err != nil {
