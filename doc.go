@@ -21,6 +21,8 @@
 //	       a map and a set that know the order of their keys, in memory
 //	ratelimit
 //	       whether an event may happen now: buckets in one atomic word
+//	hashring
+//	       which node a key is on, so that few move when nodes come and go
 //	bench  go run ./bench measures on your disk what the packages cost, and
 //	       draws a report; its parts (hist, load, plot …) serve any benchmark
 //

@@ -1,0 +1,49 @@
+package hashring
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+func BenchmarkLocate(b *testing.B) {
+	keys := make([]string, 1<<12)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("user/%08d", i)
+	}
+	for _, n := range []int{10, 100, 1000} {
+		r := ring(b, RingConfig{}, named(n)...)
+		rendezvous, err := NewRendezvous(named(n)...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for name, locate := range map[string]func(string) Node{"ring": r.Locate, "rendezvous": rendezvous.Locate} {
+			b.Run(fmt.Sprintf("impl=%s/n=%d", name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					locate(keys[i%len(keys)])
+					i++
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkBuild(b *testing.B) {
+	nodes := named(1000)
+	b.Run("impl=ring/n=1000", func(b *testing.B) {
+		for b.Loop() {
+			ring(b, RingConfig{}, nodes...)
+		}
+	})
+	hashes := make([]uint64, 160_000)
+	b.Run("impl=sort/n=1000", func(b *testing.B) {
+		for b.Loop() {
+			for i := range hashes {
+				hashes[i] = score(uint64(i), 1)
+			}
+			slices.Sort(hashes)
+		}
+	})
+}
