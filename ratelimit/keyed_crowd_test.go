@@ -303,8 +303,7 @@ func (t talker) String() string { return strconv.Itoa((*t.k).Len()) }
 
 // TestKeyedString: an error names the key, under no lock. Planted: one that is made under it.
 func TestKeyedString(t *testing.T) {
-	var k *Keyed[talker]
-	k = mustKeyed(t, KeyedConfig[talker]{Rate: Per(1, time.Hour), Burst: 1, MaxKeys: 1})
+	k := mustKeyed(t, KeyedConfig[talker]{Rate: Per(1, time.Hour), Burst: 1, MaxKeys: 1})
 	require.True(t, k.Allow(talker{}))
 	failed := make(chan error, 1)
 	go func() { failed <- k.SetQuota(talker{&k}, PerSecond(1), 1) }()
