@@ -77,16 +77,23 @@ func (rs rateSpeed) run(ctx context.Context, s *session, chosen []int) error {
 
 // decisions measures a library, or returns 0 if it has no such limiter.
 func decisions(impl string, c rateCell, n int) (float64, error) {
-	var loop rateLoop
+	var loop func(thread, n int) int
 	var end func()
 	var err error
 	if c.keys == 1 {
-		loop, end, err = oneLimiter(impl, c.denied)
+		var one rateLoop
+		if one, end, err = oneLimiter(impl, c.denied); one != nil {
+			loop = func(_, n int) int { return one(n) }
+		}
 	} else {
 		var byKey keyedLoop
 		if byKey, end, err = keyedLimiter(impl, c.keys, c.denied); byKey != nil {
 			keys := rateNames(c.keys)
-			loop = func(n int) int { return byKey(keys, n) }
+			keys = append(keys, keys...)
+			loop = func(thread, n int) int { // goroutines begin in different places of the round
+				from := c.keys * thread / c.goroutines
+				return byKey(keys[from:from+c.keys], n)
+			}
 		}
 	}
 	if err != nil {
@@ -96,10 +103,10 @@ func decisions(impl string, c rateCell, n int) (float64, error) {
 	if loop == nil {
 		return 0, nil
 	}
-	loop(c.keys) // each key is there, and where it is to be denied its only token is gone
+	loop(0, c.keys) // each key is there, and where it is to be denied its only token is gone
 	runtime.GC()
-	return timed(c.goroutines, n, func(_, from, to int) error {
-		granted := loop(to - from)
+	return timed(c.goroutines, n, func(thread, from, to int) error {
+		granted := loop(thread, to-from)
 		if want := to - from; (granted == want) == c.denied || granted != 0 && granted != want {
 			return errors.New("granted " + fmt.Sprint(granted) + " of " + fmt.Sprint(want))
 		}

@@ -114,7 +114,7 @@ func keyedLimiter(impl string, keys int, denied bool) (loop keyedLoop, end func(
 	end = func() {}
 	switch impl {
 	case implPlinth:
-		config := ours.KeyedConfig[string]{Rate: ours.PerSecond(1e9), Burst: 1 << 30, MaxKeys: keys + keys/4}
+		config := ours.KeyedConfig[string]{Rate: ours.PerSecond(1e9), Burst: 1 << 30, MaxKeys: max(keys+keys/4, 1<<16)} // the default, and what is needed
 		if denied {
 			config.Rate, config.Burst = ours.Per(1, time.Hour), 1
 		}
