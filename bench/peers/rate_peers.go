@@ -25,6 +25,9 @@ const (
 	implClock     = "clock" // a clock read and nothing else: no limiter is faster
 )
 
+// much is a burst that is never used up.
+const much = 1 << 30
+
 // rateLoop decides n times, and returns how often it said yes. Each is a loop of its own,
 // so that no call through an interface is measured. It is safe for concurrent use.
 type rateLoop func(n int) (granted int)
@@ -32,32 +35,10 @@ type rateLoop func(n int) (granted int)
 // oneLimiter returns the loop of a library on one limiter, or nil if it has no such
 // thing, and what ends it.
 func oneLimiter(impl string, denied bool) (loop rateLoop, end func(), err error) {
-	const much = 1 << 30
 	end = func() {}
 	switch impl {
-	case implPlinth:
-		l := ours.NewTokenBucket(ours.PerSecond(1e9), much)
-		if denied {
-			l = ours.NewTokenBucket(ours.Per(1, time.Hour), 1)
-		}
-		loop = func(n int) (granted int) {
-			for range n {
-				if l.Allow() {
-					granted++
-				}
-			}
-			return granted
-		}
-	case implClock:
-		start := time.Now()
-		loop = func(n int) (granted int) {
-			for range n {
-				if (time.Since(start) >= 0) != denied {
-					granted++
-				}
-			}
-			return granted
-		}
+	case implPlinth, implClock:
+		loop = ourLimiter(impl, denied)
 	case implXTime:
 		l := rate.NewLimiter(1e9, much)
 		if denied {
@@ -105,6 +86,33 @@ func oneLimiter(impl string, denied bool) (loop rateLoop, end func(), err error)
 	return loop, end, nil
 }
 
+// ourLimiter returns the loop of this module's limiter, or of a clock.
+func ourLimiter(impl string, denied bool) rateLoop {
+	if impl == implClock {
+		start := time.Now()
+		return func(n int) (granted int) {
+			for range n {
+				if (time.Since(start) >= 0) != denied {
+					granted++
+				}
+			}
+			return granted
+		}
+	}
+	l := ours.NewTokenBucket(ours.PerSecond(1e9), much)
+	if denied {
+		l = ours.NewTokenBucket(ours.Per(1, time.Hour), 1)
+	}
+	return func(n int) (granted int) {
+		for range n {
+			if l.Allow() {
+				granted++
+			}
+		}
+		return granted
+	}
+}
+
 // keyedLoop decides n times about keys in turn. It is safe for concurrent use.
 type keyedLoop func(keys []string, n int) (granted int)
 
@@ -114,22 +122,7 @@ func keyedLimiter(impl string, keys int, denied bool) (loop keyedLoop, end func(
 	end = func() {}
 	switch impl {
 	case implPlinth:
-		config := ours.KeyedConfig[string]{Rate: ours.PerSecond(1e9), Burst: 1 << 30, MaxKeys: max(keys+keys/4, 1<<16)} // the default, and what is needed
-		if denied {
-			config.Rate, config.Burst = ours.Per(1, time.Hour), 1
-		}
-		l, err := ours.NewKeyed(config)
-		if err != nil {
-			return nil, end, err
-		}
-		loop = func(keys []string, n int) (granted int) {
-			for i := range n {
-				if l.Allow(keys[i%len(keys)]) {
-					granted++
-				}
-			}
-			return granted
-		}
+		loop, err = ourKeyed(keys, denied)
 	case implThrottled:
 		store, err := memstore.NewCtx(keys)
 		if err != nil {
@@ -185,6 +178,26 @@ func keyedLimiter(impl string, keys int, denied bool) (loop keyedLoop, end func(
 		}
 	}
 	return loop, end, nil
+}
+
+// ourKeyed returns the loop of this module's limiter by key.
+func ourKeyed(keys int, denied bool) (keyedLoop, error) {
+	config := ours.KeyedConfig[string]{Rate: ours.PerSecond(1e9), Burst: much, MaxKeys: max(keys+keys/4, 1<<16)} // the default, and what is needed
+	if denied {
+		config.Rate, config.Burst = ours.Per(1, time.Hour), 1
+	}
+	l, err := ours.NewKeyed(config)
+	if err != nil {
+		return nil, err
+	}
+	return func(keys []string, n int) (granted int) {
+		for i := range n {
+			if l.Allow(keys[i%len(keys)]) {
+				granted++
+			}
+		}
+		return granted
+	}, nil
 }
 
 // xtimeMap is a limiter by key as programs that use x/time have it: it grows without
