@@ -1,9 +1,11 @@
 package hashring
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -50,23 +52,65 @@ func Hash(key string) uint64 { return xxhash.Sum64String(key) }
 // maxWeight bounds what a weight can cost in virtual nodes.
 const maxWeight = 1 << 16
 
-// checkNodes returns what is wrong with one of the nodes, which are sorted by name.
-func checkNodes(nodes []Node) error {
-	for i, n := range nodes {
+// members are the nodes of a Locator. They are immutable, and safe for concurrent use.
+type members struct {
+	nodes []Node // sorted by name
+}
+
+// newMembers sorts nodes, or returns what is wrong with one.
+func newMembers(nodes []Node) (members, error) {
+	sorted := slices.Clone(nodes)
+	slices.SortFunc(sorted, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
+	for i, n := range sorted {
 		switch {
 		case n.Name == "":
-			return fmt.Errorf("%w: one without a name (weight %d, zone %q)", ErrNode, n.Weight, n.Zone)
+			return members{}, fmt.Errorf("%w: one without a name (weight %d, zone %q)", ErrNode, n.Weight, n.Zone)
 		case n.Weight < 1 || n.Weight > maxWeight:
-			return fmt.Errorf("%w: %q has a weight of %d, want 1 to %d", ErrNode, n.Name, n.Weight, maxWeight)
-		case i > 0 && nodes[i-1].Name == n.Name:
-			return fmt.Errorf("%w: %q", ErrDuplicate, n.Name)
+			return members{}, fmt.Errorf("%w: %q has a weight of %d, want 1 to %d", ErrNode, n.Name, n.Weight, maxWeight)
+		case i > 0 && sorted[i-1].Name == n.Name:
+			return members{}, fmt.Errorf("%w: %q", ErrDuplicate, n.Name)
+		}
+	}
+	return members{sorted}, nil
+}
+
+// Len returns how many nodes there are.
+func (m members) Len() int { return len(m.nodes) }
+
+// Nodes yields the nodes, sorted by name.
+func (m members) Nodes() iter.Seq[Node] { return slices.Values(m.nodes) }
+
+// index returns where a node is.
+func (m members) index(name string) (int, error) {
+	i, ok := slices.BinarySearchFunc(m.nodes, name, func(n Node, name string) int { return cmp.Compare(n.Name, name) })
+	if !ok {
+		return 0, fmt.Errorf("%w: %q", ErrUnknown, name)
+	}
+	return i, nil
+}
+
+// with returns the nodes and more.
+func (m members) with(nodes []Node) []Node { return append(slices.Clone(m.nodes), nodes...) }
+
+// without returns the nodes but some.
+func (m members) without(names []string) ([]Node, error) {
+	gone := make(map[string]bool, len(names))
+	for _, name := range names {
+		if _, err := m.index(name); err != nil || gone[name] {
+			return nil, fmt.Errorf("%w: %q", ErrUnknown, name)
+		}
+		gone[name] = true
+	}
+	return slices.DeleteFunc(slices.Clone(m.nodes), func(n Node) bool { return gone[n.Name] }), nil
+}
+
+// alike returns an error unless all weigh the same, for algorithms that know no weights.
+func (m members) alike() error {
+	for _, n := range m.nodes {
+		if first := m.nodes[0]; n.Weight != first.Weight {
+			return fmt.Errorf("%w: %q has a weight of %d and %q of %d, and this algorithm knows none: use a Ring",
+				ErrNode, first.Name, first.Weight, n.Name, n.Weight)
 		}
 	}
 	return nil
-}
-
-// unequal says that two nodes have weights that differ, where they must not.
-func unequal(a, b Node) error {
-	return fmt.Errorf("%w: %q has a weight of %d and %q of %d, and this algorithm knows none: use a Ring",
-		ErrNode, a.Name, a.Weight, b.Name, b.Weight)
 }

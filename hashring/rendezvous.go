@@ -1,11 +1,6 @@
 package hashring
 
-import (
-	"cmp"
-	"iter"
-	"math/bits"
-	"slices"
-)
+import "math/bits"
 
 // Rendezvous is highest random weight (Thaler, Ravishankar, 1998): each node has a score for
 // each key, made of both, and the key belongs to the highest. All nodes weigh the same here.
@@ -16,31 +11,39 @@ import (
 //	a new node   1/(n+1) of the keys move, all of them to it
 //	bad at       many nodes
 type Rendezvous struct {
-	nodes  []Node   // sorted by name
-	hashes []uint64 // of their names
+	members
+	hashes []uint64 // of the names of nodes
 }
 
 // NewRendezvous returns one with nodes, in whatever order they come. Weights must be equal.
 func NewRendezvous(nodes ...Node) (*Rendezvous, error) {
-	r := &Rendezvous{nodes: slices.Clone(nodes)}
-	slices.SortFunc(r.nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
-	if err := checkNodes(r.nodes); err != nil {
+	m, err := newMembers(nodes)
+	if err != nil {
 		return nil, err
 	}
-	for _, n := range r.nodes {
-		if n.Weight != r.nodes[0].Weight {
-			return nil, unequal(r.nodes[0], n)
-		}
+	if err := m.alike(); err != nil {
+		return nil, err
+	}
+	r := &Rendezvous{members: m}
+	for _, n := range m.nodes {
 		r.hashes = append(r.hashes, Hash(n.Name))
 	}
 	return r, nil
 }
 
-// Len returns how many nodes there are.
-func (r *Rendezvous) Len() int { return len(r.nodes) }
+// With returns one with more nodes.
+func (r *Rendezvous) With(nodes ...Node) (*Rendezvous, error) {
+	return NewRendezvous(r.with(nodes)...)
+}
 
-// Nodes yields the nodes, sorted by name.
-func (r *Rendezvous) Nodes() iter.Seq[Node] { return slices.Values(r.nodes) }
+// Without returns one with fewer nodes.
+func (r *Rendezvous) Without(names ...string) (*Rendezvous, error) {
+	left, err := r.without(names)
+	if err != nil {
+		return nil, err
+	}
+	return NewRendezvous(left...)
+}
 
 // Locate returns the node of a key.
 func (r *Rendezvous) Locate(key string) Node { return r.LocateHash(Hash(key)) }

@@ -31,13 +31,12 @@ import (
 //	bad at       even shares: to halve the differences takes four times the places
 type Ring struct {
 	config RingConfig
-	nodes  []Node   // sorted by name
+	members
+	zoning
 	hashes []uint64 // of the places, sorted
 	owners []uint32 // of the same places, in nodes
 	start  []uint32 // for the first bits of a hash: the first place that has them, or more
 	shift  uint8    // leaves those bits
-	zones  []uint32 // of nodes, by number
-	rounds []int    // how many zones have a first node, a second one, …
 }
 
 // RingConfig says what a Ring is like. It is a value and is safe for concurrent use.
@@ -59,11 +58,11 @@ func NewRing(c RingConfig, nodes ...Node) (*Ring, error) {
 	if c.VirtualNodes < 0 || c.VirtualNodes > maxPlaces {
 		return nil, fmt.Errorf("hashring: %d virtual nodes: want 1 to %d", c.VirtualNodes, maxPlaces)
 	}
-	r := &Ring{config: c, nodes: slices.Clone(nodes)}
-	slices.SortFunc(r.nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
-	if err := checkNodes(r.nodes); err != nil {
+	m, err := newMembers(nodes)
+	if err != nil {
 		return nil, err
 	}
+	r := &Ring{config: c, members: m, zoning: newZoning(m.nodes)}
 	places := 0
 	for _, n := range r.nodes {
 		if places += n.Weight * c.VirtualNodes; places > maxPlaces {
@@ -83,7 +82,6 @@ type place struct {
 // by their first bits, of which there are as many values as places; that is nearly the
 // order, and where to begin to look for a hash comes out of it as well.
 func (r *Ring) build(places int) error {
-	r.number()
 	if places == 0 {
 		return nil
 	}
@@ -124,54 +122,19 @@ func (r *Ring) build(places int) error {
 	return nil
 }
 
-// number gives zones numbers. A node that has none is in one of its own.
-func (r *Ring) number() {
-	r.zones = make([]uint32, len(r.nodes))
-	number := make(map[string]uint32)
-	var sizes []int
-	for i, n := range r.nodes {
-		z, known := number[n.Zone]
-		if !known || n.Zone == "" {
-			z = uint32(len(sizes))
-			number[n.Zone] = z
-			sizes = append(sizes, 0)
-		}
-		r.zones[i] = z
-		sizes[z]++
-	}
-	for _, size := range sizes {
-		for len(r.rounds) < size {
-			r.rounds = append(r.rounds, 0)
-		}
-		for i := range size {
-			r.rounds[i]++
-		}
-	}
-}
-
 // With returns a ring with more nodes.
 func (r *Ring) With(nodes ...Node) (*Ring, error) {
-	return NewRing(r.config, append(slices.Clone(r.nodes), nodes...)...)
+	return NewRing(r.config, r.with(nodes)...)
 }
 
 // Without returns a ring with fewer nodes.
 func (r *Ring) Without(names ...string) (*Ring, error) {
-	left := slices.Clone(r.nodes)
-	for _, name := range names {
-		i := slices.IndexFunc(left, func(n Node) bool { return n.Name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("%w: %q", ErrUnknown, name)
-		}
-		left = slices.Delete(left, i, i+1)
+	left, err := r.without(names)
+	if err != nil {
+		return nil, err
 	}
 	return NewRing(r.config, left...)
 }
-
-// Len returns how many nodes there are.
-func (r *Ring) Len() int { return len(r.nodes) }
-
-// Nodes yields the nodes, sorted by name.
-func (r *Ring) Nodes() iter.Seq[Node] { return slices.Values(r.nodes) }
 
 // Locate returns the node of a key.
 func (r *Ring) Locate(key string) Node { return r.LocateHash(Hash(key)) }
@@ -202,35 +165,27 @@ func (r *Ring) LocateN(key string) iter.Seq[Node] {
 	return func(yield func(Node) bool) { r.walk(Hash(key), yield) }
 }
 
-// onStack is how many nodes and zones a walk remembers without an allocation, in words.
-const onStack = 32
-
 func (r *Ring) walk(h uint64, yield func(Node) bool) {
 	if len(r.hashes) == 0 {
 		return
 	}
-	var fixed [2 * onStack]uint64
-	seen, turns := fixed[:onStack], fixed[onStack:]
-	if n := (len(r.nodes) + 63) / 64; n > onStack {
-		seen, turns = make([]uint64, n), make([]uint64, n)
-	}
+	var memory [2 * onStack]uint64
+	t := r.begin(&memory)
 	start := r.find(h)
-	for _, left := range r.rounds { // how many zones have somebody left in this round
+	for _, left := range r.rounds {
 		for i := start; left > 0; i++ {
 			if i == len(r.owners) {
 				i = 0
 			}
 			owner := r.owners[i]
-			zone := r.zones[owner]
-			if seen[owner/64]&(1<<(owner%64)) != 0 || turns[zone/64]&(1<<(zone%64)) != 0 {
+			if !r.may(t, owner) {
 				continue
 			}
-			seen[owner/64] |= 1 << (owner % 64)
-			turns[zone/64] |= 1 << (zone % 64)
+			r.took(t, owner)
 			if left--; !yield(r.nodes[owner]) {
 				return
 			}
 		}
-		clear(turns)
+		t.next()
 	}
 }
