@@ -18,7 +18,8 @@ import (
 //
 // The keys are spread over shards, each with a lock and a table (keyed_shard.go,
 // keyed_table.go), by a hash that has a seed of its own, so that nobody can choose keys
-// that get into each other's way.
+// that get into each other's way. Decisions about a key that is remembered need its word
+// alone, and no lock.
 type Keyed[K comparable] struct {
 	// Immutable.
 	made     time.Time
@@ -88,7 +89,7 @@ var ErrNoRoom = errors.New("ratelimit: no room for another key")
 
 // NewKeyed returns one without keys. What is wrong with the configuration is an error.
 func NewKeyed[K comparable](c KeyedConfig[K]) (*Keyed[K], error) {
-	base, err := c.check()
+	pace, err := c.check()
 	if err != nil {
 		return nil, fmt.Errorf("ratelimit: KeyedConfig: %w", err)
 	}
@@ -99,7 +100,7 @@ func NewKeyed[K comparable](c KeyedConfig[K]) (*Keyed[K], error) {
 	for n < mostShards && 2*n*keysPerShard <= c.MaxKeys {
 		n *= 2
 	}
-	seed := maphash.MakeSeed()
+	seed, base := maphash.MakeSeed(), &tint{pace: pace}
 	k := &Keyed[K]{
 		made:   time.Now(),
 		hash:   func(key K) uint64 { return maphash.Comparable(seed, key) },
@@ -113,7 +114,8 @@ func NewKeyed[K comparable](c KeyedConfig[K]) (*Keyed[K], error) {
 		if i < c.MaxKeys%n {
 			most++
 		}
-		s.base, s.table = &base, newTable[K](most)
+		s.base = base
+		s.init(most)
 		s.start(0)
 	}
 	if c.WhenFull == ShareOverflow {
@@ -158,20 +160,18 @@ func (k *Keyed[K]) shard(key K) (*shard[K], uint32) {
 func (k *Keyed[K]) Allow(key K) bool {
 	s, hash := k.shard(key)
 	ns := sinceNow(k.made)
-	s.mu.Lock()
-	i := s.find(key, hash)
-	if i < 0 {
-		var d Decision
-		k.unknown(&d, s, key, hash, ns, 1, true)
-		return d.OK
+	if _, m := s.slots.Load().find(key, hash); m != nil {
+		p := &m.tint.pace
+		if p.unit == 0 || m.take(p, p.at(ns), 1) {
+			return true
+		}
+		if m.tat.Load() != closed {
+			return false
+		}
 	}
-	p, at := s.paceAt(i), &s.slots[i]
-	ok := p.unit == 0
-	if !ok {
-		at.tat, ok = p.taken(at.tat, p.at(ns), 1)
-	}
-	s.mu.Unlock()
-	return ok
+	var d Decision
+	k.locked(&d, s, key, hash, ns, 1, true)
+	return d.OK
 }
 
 // Take decides about n events of a key (see Limiter).
@@ -187,15 +187,28 @@ func (k *Keyed[K]) TakeAt(key K, now time.Time, n int64) (d Decision) {
 }
 
 // take is told whether ns is live: what the clock has shown, and may be read again.
+//
+// A key that is found is decided about by its word alone, as a TokenBucket does. The lock is for
+// keys that come and go, and for what gives a bucket more or another pace. Who takes a member
+// out closes its word first: so what others have taken from it, they took while it was there, and
+// one who finds it closed asks again with the lock.
 func (k *Keyed[K]) take(d *Decision, key K, ns, n int64, live bool) {
 	s, hash := k.shard(key)
+	if _, m := s.find(key, hash); m != nil && m.decide(d, ns, n) {
+		return
+	}
+	k.locked(d, s, key, hash, ns, n, live)
+}
+
+// locked is take under the lock of a shard, where the member of a key is not closed.
+func (k *Keyed[K]) locked(d *Decision, s *shard[K], key K, hash uint32, ns, n int64, live bool) {
 	s.mu.Lock()
-	i := s.find(key, hash)
-	if i < 0 {
+	_, m := s.find(key, hash)
+	if m == nil {
 		k.unknown(d, s, key, hash, ns, n, live)
 		return
 	}
-	s.decide(d, i, ns, n)
+	m.decide(d, ns, n)
 	s.mu.Unlock()
 }
 
@@ -226,8 +239,8 @@ func (k *Keyed[K]) unknown(d *Decision, s *shard[K], key K, hash uint32, ns, n i
 		if live {
 			ns = sinceNow(k.made)
 		}
-		if i := s.find(key, hash); i >= 0 { // meanwhile
-			s.decide(d, i, ns, n)
+		if _, m := s.find(key, hash); m != nil { // meanwhile
+			m.decide(d, ns, n)
 			s.mu.Unlock()
 			return
 		}
@@ -272,9 +285,9 @@ func (k *Keyed[K]) Refund(key K, n int64) {
 	s, hash := k.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := s.find(key, hash); i >= 0 && n > 0 {
-		s.slots[i].tat = s.paceAt(i).refunded(s.slots[i].tat, n)
-		s.note(i)
+	if _, m := s.find(key, hash); m != nil {
+		m.refund(&m.tint.pace, n)
+		s.note(m)
 	}
 }
 
@@ -284,9 +297,9 @@ func (k *Keyed[K]) Reset(key K) {
 	s, hash := k.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if i := s.find(key, hash); i >= 0 {
-		s.slots[i].tat = 0
-		s.note(i)
+	if _, m := s.find(key, hash); m != nil {
+		m.tat.Store(0)
+		s.note(m)
 	}
 }
 

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 )
 
@@ -46,7 +48,7 @@ func TestKeyedFlashCrowd(t *testing.T) {
 		// TakeAt of the attacker passes nothing but his own slot.
 		slots := 0
 		for i := range k.shards {
-			slots += len(k.shards[i].slots)
+			slots += k.shards[i].slots.Load().len()
 		}
 		require.LessOrEqual(t, stats.Swept, uint64(sweep*came+slots))
 		t.Logf("of %d keys that came to %d: %+v", came, most, stats)
@@ -69,7 +71,7 @@ func TestKeyedSweep(t *testing.T) {
 			require.True(t, k.TakeAt(i, k.made, n).OK)
 		}
 		require.Zero(t, k.Stats().Swept, "nobody had to go")
-		return k, len(k.shards[0].slots), k.made.Add(50 * time.Second)
+		return k, k.shards[0].slots.Load().len(), k.made.Add(50 * time.Second)
 	}
 
 	k, slots, now := fill(func(int) bool { return false })
@@ -124,17 +126,18 @@ func TestKeyedHand(t *testing.T) {
 	for key := range 6000 {
 		now = now.Add(time.Duration(rng.Int64N(int64(time.Second))))
 		k.TakeAt(key, now, 1000-rng.Int64N(20))
-		if i := rng.IntN(len(s.slots)); s.slots[i].hash != 0 {
+		slots := s.slots.Load()
+		if e := slots.members[rng.IntN(slots.len())].Load(); e != nil {
 			switch rng.IntN(4) {
 			case 0:
-				k.Reset(s.slots[i].key)
+				k.Reset(e.key)
 			case 1:
-				k.Refund(s.slots[i].key, 1+rng.Int64N(1000))
+				k.Refund(e.key, 1+rng.Int64N(1000))
 			case 2:
-				k.TakeAt(s.slots[i].key, now, 5)
+				k.TakeAt(e.key, now, 5)
 			}
 		}
-		if s.used == s.most && s.left < len(s.slots) {
+		if s.used == s.most && s.left < slots.len() {
 			partly++
 		}
 		checkKeyedShard(t, k, s)
@@ -281,12 +284,12 @@ func TestKeyedOwners(t *testing.T) {
 	for i := range 3 {
 		require.NoError(t, k.SetQuota(i, PerSecond(1), int64(10+i)))
 	}
-	require.Len(t, k.shards[0].palette.tints, 3)
+	require.Len(t, k.shards[0].palette, 3)
 	require.ErrorIs(t, k.SetQuota(3, PerSecond(1), 1), ErrNoRoom)
 	require.Equal(t, Decision{Limit: 1, RetryAfter: Never, ResetAfter: Never}, k.TakeAt(3, now.Add(time.Hour), 1))
 	require.EqualValues(t, 11, k.Take(1, 0).Limit)
 	require.NoError(t, k.SetQuota(1, PerSecond(1), 10))
-	require.Len(t, k.shards[0].palette.free, 1)
+	require.Len(t, k.shards[0].palette, 2)
 	require.True(t, k.RemoveQuota(1))
 	require.True(t, k.TakeAt(3, now.Add(time.Hour), 1).OK, "now there is room")
 	require.Equal(t, KeyedStats{Keys: 3, Quotas: 2, Evicted: 1, NoRoom: 1}, func() KeyedStats {
@@ -413,7 +416,7 @@ func TestKeyedAll(t *testing.T) {
 }
 
 // TestKeyedRace lets 8 goroutines take from 16 keys among a crowd, while others look: each
-// key admits its burst, exactly. Planted and caught: a Take without the lock.
+// key admits its burst, exactly. Planted and caught: a search that takes the first member it finds for the key.
 func TestKeyedRace(t *testing.T) {
 	const crowd = 1000
 	k := mustKeyed(t, KeyedConfig[int]{Rate: Per(1, 1000*time.Hour), Burst: 50, MaxKeys: 40, Quota: func(key int) (Limit, int64) {
@@ -482,6 +485,93 @@ func TestKeyedRaceOfLimits(t *testing.T) {
 	}
 	for i := range k.shards {
 		checkKeyedShard(t, k, &k.shards[i])
+	}
+}
+
+// TestKeyedClosing lets one goroutine take the last token of a bucket while another one forgets
+// it or changes its pace: what was taken is missing afterwards, or nothing was. Planted and
+// caught: a forgotten one that is closed by a store instead of a swap; a decision that lost to
+// it and leaves a yes behind. (A pace that is changed with a load and a store is caught by the long
+// form.)
+func TestKeyedClosing(t *testing.T) {
+	made, err := makePace(Per(1, time.Hour), 1)
+	require.NoError(t, err)
+	base := &tint{pace: made}
+	s := &shard[int]{base: base}
+	const now = int64(time.Hour)
+	rounds := make(chan *member[int])
+	decided := make(chan Decision)
+	var turn atomic.Int32
+	together := func(delay int) { // both are here, or one of them a moment later
+		turn.Add(1)
+		for spins := 1; turn.Load() < 2; spins++ {
+			if spins%100 == 0 {
+				runtime.Gosched()
+			}
+		}
+		for range delay {
+			turn.Load()
+		}
+	}
+	rng := seed.New(t)
+	go func() {
+		defer close(decided)
+		for m := range rounds {
+			var d Decision
+			together(m.key)
+			m.decide(&d, now, 1)
+			decided <- d
+		}
+	}()
+	var won [2]int
+	n := 3_000
+	if form.Long() {
+		n = 50_000
+	}
+	for i := range n {
+		turn.Store(0)
+		m := &member[int]{tint: base, key: rng.IntN(50)}
+		rounds <- m
+		together(rng.IntN(50))
+		var d Decision
+		if i%2 == 0 {
+			_, forgotten := s.closeIfFull(m, now)
+			d = <-decided
+			check(t, forgotten != d.OK, "forgotten: %v, taken: %v", forgotten, d.OK)
+		} else {
+			changed := m.repainted(&tint{pace: made}, now)
+			d = <-decided
+			check(t, (made.room(changed.tat.Load(), made.at(now)) == 0) == d.OK, "taken: %v", d.OK)
+		}
+		won[count(d.OK)]++
+	}
+	close(rounds)
+	<-decided
+	t.Logf("%d times nothing was taken, %d times it was", won[0], won[1])
+	require.Positive(t, won[0])
+	require.Positive(t, won[1])
+}
+
+// TestKeyedClosed asks while the pace of a key is just being changed. Planted and caught: an
+// Allow and a Take that say no to who finds a member closed.
+func TestKeyedClosed(t *testing.T) {
+	k := mustKeyed(t, KeyedConfig[string]{Rate: Per(1, time.Hour), Burst: 10, MaxKeys: 1})
+	require.True(t, k.Allow("a"))
+	for _, ask := range []func() bool{func() bool { return k.Allow("a") }, func() bool { return k.Take("a", 1).OK }} {
+		s, hash := k.shard("a")
+		s.mu.Lock()
+		i, m := s.find("a", hash)
+		changed := m.repainted(s.base, sinceNow(k.made))
+		got := make(chan bool)
+		go func() { got <- ask() }()
+		select {
+		case ok := <-got:
+			require.Fail(t, "not waited", "%v", ok)
+		case <-time.After(20 * time.Millisecond):
+		}
+		s.slots.Load().members[i].Store(changed)
+		s.mu.Unlock()
+		require.True(t, <-got)
 	}
 }
 

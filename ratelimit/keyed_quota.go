@@ -21,10 +21,11 @@ func (k *Keyed[K]) SetLimit(rate Limit, burst int64) error {
 func (k *Keyed[K]) setLimit(next *pace, ns func() int64) {
 	k.limits.Lock()
 	defer k.limits.Unlock()
+	base := &tint{pace: *next}
 	for i := range k.shards {
 		s := &k.shards[i]
 		s.mu.Lock()
-		s.setBase(next, ns())
+		s.setBase(base, ns())
 		s.mu.Unlock()
 	}
 	if k.follows {
@@ -49,15 +50,15 @@ func (k *Keyed[K]) setQuota(key K, next *pace, now func() int64) error {
 	s, hash := k.shard(key)
 	s.mu.Lock()
 	ns := now()
-	i := s.find(key, hash)
-	if i < 0 && s.room(ns) {
-		i = s.put(key, hash, s.absent(before, ns), before)
+	i, m := s.find(key, hash)
+	if m == nil && s.room(ns) {
+		i, m = s.put(key, hash, s.absent(before, ns), before)
 	}
-	if i >= 0 {
-		s.repaint(i, next, own, ns)
+	if m != nil {
+		s.repaint(i, m, next, true, ns)
 	}
 	s.mu.Unlock()
-	if i < 0 { // a key may have a method String, which is the caller's
+	if m == nil { // a key may have a method String, which is the caller's
 		return fmt.Errorf("%w: SetQuota of %v", ErrNoRoom, key)
 	}
 	return nil
@@ -73,10 +74,10 @@ func (k *Keyed[K]) removeQuota(key K, now func() int64) bool {
 	s, hash := k.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := s.find(key, hash)
-	if i < 0 || s.slots[i].pace&own == 0 {
+	i, m := s.find(key, hash)
+	if m == nil || !m.tint.own {
 		return false
 	}
-	s.repaint(i, next, 0, now())
+	s.repaint(i, m, next, false, now())
 	return true
 }

@@ -7,7 +7,9 @@ import (
 )
 
 // shard is the keys whose hash chooses it, under a lock. Its methods are for who holds that,
-// so it is not safe for concurrent use.
+// so it is not safe for concurrent use. Others may take from the buckets meanwhile, and from
+// nothing else: so who holds the lock must expect that a bucket has less than it had, but
+// neither that it has more, nor that a key comes or goes, or changes its pace.
 //
 // A bucket that is full may be forgotten: with tat ≤ now, what tat is makes no difference
 // any more (pace.begin). So when there are as many keys as may be, a hand goes around the
@@ -33,7 +35,7 @@ type shard[K comparable] struct {
 	mu sync.Mutex
 
 	table[K]
-	base    *pace // of all keys without one of their own; the same for all shards, immutable
+	base    *tint // of all keys without one of their own; the same for all shards, immutable
 	palette palette
 	unseen  int64 // tat of a key at base that nobody has taken from
 	forgot  int64 // ns at which all buckets that were forgotten are full
@@ -58,26 +60,12 @@ const (
 	never = math.MaxInt64
 )
 
-// paceAt returns the pace of a slot.
-func (s *shard[K]) paceAt(i int) *pace {
-	if which := s.slots[i].pace &^ own; which > 0 {
-		return &s.palette.tints[which-1].pace
-	}
-	return s.base
-}
-
-// decide decides about n events of a key that is in a slot.
-func (s *shard[K]) decide(d *Decision, i int, ns, n int64) {
-	at := &s.slots[i]
-	at.tat = s.paceAt(i).decision(d, at.tat, ns, n, 0)
-}
-
 // admit decides about n events of a key that is in no slot, and puts it in one if anything
 // was taken. There must be room. p is nil if it has no pace of its own.
 func (s *shard[K]) admit(d *Decision, key K, hash uint32, p *pace, ns, n int64) {
-	of := p
-	if p == nil {
-		of = s.base
+	of := &s.base.pace
+	if p != nil {
+		of = p
 	}
 	tat := of.decision(d, s.absent(p, ns), ns, n, 0)
 	if d.OK && n > 0 {
@@ -102,7 +90,7 @@ func (s *shard[K]) refuse(d *Decision, ns, n int64) {
 // absent returns the tat of a key that is in no slot.
 func (s *shard[K]) absent(p *pace, ns int64) (tat int64) {
 	if p == nil {
-		p, tat = s.base, s.unseen
+		p, tat = &s.base.pace, s.unseen
 	}
 	if s.forgot > ns {
 		tat = max(tat, p.at(s.forgot).ceil)
@@ -111,30 +99,38 @@ func (s *shard[K]) absent(p *pace, ns int64) (tat int64) {
 }
 
 // put puts a key in a slot, and returns in which. There must be room.
-func (s *shard[K]) put(key K, hash uint32, tat int64, p *pace) int {
-	i := s.insert(slot[K]{key, tat, hash, s.palette.add(p)})
-	s.note(i)
-	return i
+func (s *shard[K]) put(key K, hash uint32, tat int64, p *pace) (int, *member[K]) {
+	m := &member[K]{key: key, tint: s.tint(p, false)}
+	m.tat.Store(tat)
+	s.note(m)
+	return s.insert(m, hash), m
+}
+
+// tint returns that of a pace for one more key: nil is base.
+func (s *shard[K]) tint(p *pace, own bool) *tint {
+	if p == nil {
+		return s.base
+	}
+	return s.palette.add(p, own)
 }
 
 // note tells the hand that a bucket may be full earlier than it has seen.
-func (s *shard[K]) note(i int) {
-	full := s.fullAt(i)
+func (s *shard[K]) note(m *member[K]) {
+	full := s.fullAt(m, m.tat.Load())
 	s.least = min(s.least, full)
 	s.rest = min(s.rest, full)
 }
 
-// fullAt returns the ns at which a bucket may be forgotten, that is, at which it has no
-// more to come than one that nobody has taken from, and no less.
-func (s *shard[K]) fullAt(i int) int64 {
-	at := &s.slots[i]
+// fullAt returns the ns at which a bucket with that tat may be forgotten, that is, at which it
+// has no more to come than one that nobody has taken from, and no less.
+func (s *shard[K]) fullAt(m *member[K], tat int64) int64 {
 	switch {
-	case at.pace == 0:
-		return int64(s.base.until(max(at.tat, s.unseen), 0))
-	case at.pace&own != 0:
+	case m.tint == s.base:
+		return int64(s.base.until(max(tat, s.unseen), 0))
+	case m.tint.own:
 		return never
 	}
-	return int64(s.paceAt(i).until(at.tat, 0))
+	return int64(m.tint.until(tat, 0))
 }
 
 // room makes room for a key, unless there is none. It rather grows than forgets: a key that
@@ -146,34 +142,35 @@ func (s *shard[K]) room(ns int64) bool {
 	if s.tight() {
 		s.grow()
 		s.start(0)
-		s.credit = len(s.slots)
+		s.credit = s.slots.Load().len()
 	}
 	return true
 }
 
 // evict forgets the first bucket that the hand finds full.
 func (s *shard[K]) evict(ns int64) bool {
-	s.credit = min(s.credit+sweep, max(len(s.slots), sweep))
+	slots := s.slots.Load()
+	s.credit = min(s.credit+sweep, max(slots.len(), sweep))
 	if ns < s.rest {
 		return false
 	}
-	if s.left == len(s.slots) {
+	if s.left == slots.len() {
 		s.least = never // of what was noted before, the hand will see what it is now
 	}
 	for s.credit > 0 {
 		s.credit--
 		s.swept++
-		if s.slots[s.hand].hash != 0 {
-			full := s.fullAt(s.hand)
-			if full <= ns {
+		if m := slots.members[s.hand].Load(); m != nil {
+			full, closed := s.closeIfFull(m, ns)
+			if closed {
 				s.forgot = max(s.forgot, full)
-				s.drop(s.hand)
+				s.drop(s.hand, m)
 				s.evicted++
 				return true
 			}
 			s.least = min(s.least, full)
 		}
-		s.hand = s.after(s.hand)
+		s.hand = slots.after(s.hand)
 		if s.left--; s.left == 0 {
 			rest := s.least
 			s.start(s.hand)
@@ -184,60 +181,80 @@ func (s *shard[K]) evict(ns int64) bool {
 	return false
 }
 
-// drop frees a slot. If it is not the hand's, a key may move from before the hand to behind
-// it: so the hand starts again in any case.
-func (s *shard[K]) drop(i int) {
-	s.palette.release(s.slots[i].pace &^ own)
+// closeIfFull closes a bucket that is full. In any case it returns when it is, or was.
+func (s *shard[K]) closeIfFull(m *member[K], ns int64) (full int64, done bool) {
+	for {
+		tat := m.tat.Load()
+		full = s.fullAt(m, tat)
+		if full > ns {
+			return full, false
+		}
+		if m.tat.CompareAndSwap(tat, closed) { // nobody has taken anything meanwhile
+			return full, true
+		}
+	}
+}
+
+// drop frees the slot of a member that is closed. If it is not the hand's, a key may move from
+// before the hand to behind it: so the hand starts again in any case.
+func (s *shard[K]) drop(i int, m *member[K]) {
+	s.palette.release(m.tint)
 	s.remove(i)
 	s.start(s.hand)
 }
 
 // start lets the hand begin its way around.
 func (s *shard[K]) start(hand int) {
-	s.hand, s.left, s.least, s.rest = hand, len(s.slots), never, 0
+	s.hand, s.left, s.least, s.rest = hand, s.slots.Load().len(), never, 0
 }
 
 // setBase changes the pace of all keys that have none of their own, also those in no slot.
-func (s *shard[K]) setBase(next *pace, ns int64) {
-	s.unseen = next.convert(s.absent(nil, ns), s.base, ns)
-	for i := range s.slots {
-		if s.slots[i].hash != 0 && s.slots[i].pace == 0 {
-			s.slots[i].tat = next.convert(s.slots[i].tat, s.base, ns)
+func (s *shard[K]) setBase(next *tint, ns int64) {
+	s.unseen = next.convert(s.absent(nil, ns), &s.base.pace, ns)
+	slots := s.slots.Load()
+	for i := range slots.members {
+		if m := slots.members[i].Load(); m != nil && m.tint == s.base {
+			slots.members[i].Store(m.repainted(next, ns))
 		}
 	}
 	s.base = next
 	s.start(s.hand)
 }
 
-// repaint changes the pace of the key in a slot: nil for base. flag is own, or 0.
-func (s *shard[K]) repaint(i int, p *pace, flag uint32, ns int64) {
-	of := p
-	if p == nil {
-		of = s.base
+// repaint changes the pace of the key in a slot: nil for base. It is its own after SetQuota.
+func (s *shard[K]) repaint(i int, m *member[K], p *pace, own bool, ns int64) {
+	next := s.tint(p, own)
+	changed := m.repainted(next, ns)
+	s.slots.Load().members[i].Store(changed)
+	s.palette.release(m.tint)
+	s.owners += count(own) - count(m.tint.own)
+	s.note(changed)
+}
+
+func count(yes bool) int {
+	if yes {
+		return 1
 	}
-	at := &s.slots[i]
-	at.tat = of.convert(at.tat, s.paceAt(i), ns)
-	old := at.pace
-	at.pace = s.palette.add(p) | flag
-	s.palette.release(old &^ own)
-	s.owners += int(flag>>31) - int(old>>31)
-	s.note(i)
+	return 0
 }
 
-// palette is the paces that keys of a shard have instead of base, each once, for as long as
-// there is such a key. Number i+1 is that of tints[i], and 0 stands for base. It is not safe
-// for concurrent use.
-type palette struct {
-	tints []tint
-	index map[quota]uint32 // number by what it was made of
-	free  []uint32         // numbers
+// repainted closes a member and returns one of another pace with what was left.
+func (m *member[K]) repainted(next *tint, ns int64) *member[K] {
+	changed := &member[K]{key: m.key, tint: next}
+	changed.tat.Store(next.convert(m.tat.Swap(closed), &m.tint.pace, ns))
+	return changed
 }
 
-// tint is a pace and how many keys have it. It is not safe for concurrent use.
+// tint is a pace that keys have. All but users is immutable, and safe for concurrent use.
 type tint struct {
 	pace
-	users int
+	own   bool // of keys that SetQuota was called for
+	users int  // how many keys of the palette's shard have it, which locks it; base does not count
 }
+
+// palette is the tints that keys of a shard have instead of base, each once, for as long as
+// there is such a key. It is not safe for concurrent use.
+type palette map[hue]*tint
 
 // quota is what a pace is made of. It is immutable, and safe for concurrent use.
 type quota struct {
@@ -245,40 +262,33 @@ type quota struct {
 	burst int64
 }
 
-// add returns the number of a pace for one more key.
-func (c *palette) add(p *pace) uint32 {
-	if p == nil {
-		return 0
-	}
-	number, ok := c.index[quota{p.limit, p.burst}]
-	switch {
-	case ok:
-	case len(c.free) > 0:
-		number = c.free[len(c.free)-1]
-		c.free = c.free[:len(c.free)-1]
-	default:
-		c.tints = append(c.tints, tint{})
-		number = uint32(len(c.tints))
-	}
-	if t := &c.tints[number-1]; !ok {
-		if c.index == nil {
-			c.index = map[quota]uint32{}
-		}
-		c.index[quota{p.limit, p.burst}] = number
-		t.pace = *p
-	}
-	c.tints[number-1].users++
-	return number
+// hue is what a tint is made of. It is immutable, and safe for concurrent use.
+type hue struct {
+	quota
+	own bool
 }
 
-// release takes back what add returned.
-func (c *palette) release(number uint32) {
-	if number == 0 {
+// add returns the tint of a pace for one more key.
+func (c *palette) add(p *pace, own bool) *tint {
+	if *c == nil {
+		*c = palette{}
+	}
+	of := hue{quota{p.limit, p.burst}, own}
+	t := (*c)[of]
+	if t == nil {
+		t = &tint{pace: *p, own: own}
+		(*c)[of] = t
+	}
+	t.users++
+	return t
+}
+
+// release takes back what add returned. Others, such as base, are nothing to it.
+func (c palette) release(t *tint) {
+	if t.users == 0 {
 		return
 	}
-	t := &c.tints[number-1]
 	if t.users--; t.users == 0 {
-		delete(c.index, quota{t.limit, t.burst})
-		c.free = append(c.free, number)
+		delete(c, hue{quota{t.limit, t.burst}, t.own})
 	}
 }

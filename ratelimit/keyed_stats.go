@@ -50,26 +50,32 @@ func (k *Keyed[K]) Stats() KeyedStats {
 func (k *Keyed[K]) Len() int { return k.Stats().Keys }
 
 // All yields the keys that are remembered, each at most once, and what Take(key, 0) says of
-// them. It sees each shard as it was at some moment, and holds no lock while it yields:
-// what is called may use the Keyed.
+// them. It sees the keys of a shard as they were at some moment, and each as it was at about
+// that; and it holds no lock while it yields: what is called may use the Keyed.
 func (k *Keyed[K]) All() iter.Seq2[K, Decision] {
+	type seen struct {
+		key  K
+		tat  int64
+		pace *pace
+	}
 	return func(yield func(K, Decision) bool) {
-		var copied shard[K]
+		var all []seen
 		for i := range k.shards {
 			s := &k.shards[i]
+			all = all[:0]
 			s.mu.Lock()
 			ns := sinceNow(k.made)
-			copied.base = s.base
-			copied.slots = append(copied.slots[:0], s.slots...)
-			copied.palette.tints = append(copied.palette.tints[:0], s.palette.tints...)
-			s.mu.Unlock()
-			for j := range copied.slots {
-				if copied.slots[j].hash == 0 {
-					continue
+			slots := s.slots.Load()
+			for j := range slots.members {
+				if m := slots.members[j].Load(); m != nil {
+					all = append(all, seen{m.key, m.tat.Load(), &m.tint.pace})
 				}
+			}
+			s.mu.Unlock()
+			for _, at := range all {
 				var d Decision
-				copied.decide(&d, j, ns, 0)
-				if !yield(copied.slots[j].key, d) {
+				at.pace.decision(&d, at.tat, ns, 0, 0)
+				if !yield(at.key, d) {
 					return
 				}
 			}

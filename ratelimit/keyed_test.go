@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -61,7 +62,7 @@ func newKeyedModel(t testing.TB, config byte) *keyedModel {
 	}
 	m.k = mustKeyed(t, c)
 	m.k.hash = func(key int) uint64 { return uint64(key+1) * 0x9e3779b97f4a7c15 } // the same every time
-	m.base = *m.k.shards[0].base
+	m.base = m.k.shards[0].base.pace
 	m.ns = sinceNow(m.k.made)
 	m.latest = m.ns
 	for key := range modelKeys {
@@ -92,7 +93,7 @@ func (m *keyedModel) do(op, key, arg byte) {
 	q := modelPaces()[int(arg)%len(modelPaces())]
 	s := &k.shards[0]
 	hash := m.hash(id)
-	held := s.find(id, hash) >= 0
+	held := s.holds(id, hash)
 	switch b := m.buckets[id]; op % 16 {
 	default:
 		m.take(id, int64(arg%16)-2)
@@ -152,7 +153,7 @@ func (m *keyedModel) hash(id int) uint32 {
 // backwards, in which case it must not admit more.
 func (m *keyedModel) take(id int, n int64) {
 	s := &m.k.shards[0]
-	held, noRoom := s.find(id, m.hash(id)) >= 0, s.noRoom
+	held, noRoom := s.holds(id, m.hash(id)), s.noRoom
 	b := m.buckets[id].bucket.Load()
 	before := b.tat.Load()
 	want := m.buckets[id].take(m.ns, n)
@@ -188,8 +189,8 @@ func (m *keyedModel) take(id int, n int64) {
 // tat returns that of a key, also if it is not remembered.
 func (m *keyedModel) tat(id int) int64 {
 	s := &m.k.shards[0]
-	if i := s.find(id, m.hash(id)); i >= 0 {
-		return s.slots[i].tat
+	if _, e := s.find(id, m.hash(id)); e != nil {
+		return e.tat.Load()
 	}
 	if p := m.pace(id); m.quoted(id) {
 		return s.absent(&p, m.ns)
@@ -200,12 +201,28 @@ func (m *keyedModel) tat(id int) int64 {
 // firstFull returns when the first bucket can be forgotten.
 func (m *keyedModel) firstFull() int64 {
 	first := int64(never)
-	for i, at := range m.k.shards[0].slots {
-		if at.hash != 0 {
-			first = min(first, m.k.shards[0].fullAt(i))
-		}
+	for e := range m.k.shards[0].all() {
+		first = min(first, m.k.shards[0].fullAt(e, e.tat.Load()))
 	}
 	return first
+}
+
+// holds reports whether a key is in a slot.
+func (t *table[K]) holds(key K, hash uint32) bool {
+	_, e := t.find(key, hash)
+	return e != nil
+}
+
+// all yields what is in slots.
+func (t *table[K]) all() iter.Seq[*member[K]] {
+	return func(yield func(*member[K]) bool) {
+		slots := t.slots.Load()
+		for i := range slots.members {
+			if e := slots.members[i].Load(); e != nil && !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 // noneEvictable checks that a key that was refused had to be.
@@ -229,9 +246,9 @@ func (m *keyedModel) invariant() {
 		now := p.at(m.ns)
 		has, should := p.room(m.tat(id), now), p.room(tat, now)
 		check(m.t, has == should || m.back && has < should, "key %d at %d has %d, not %d", id, m.ns, has, should)
-		if i := s.find(id, m.hash(id)); i >= 0 {
-			check(m.t, p == *s.paceAt(i), "key %d has another pace", id)
-			check(m.t, m.owners[id] == (s.slots[i].pace&own != 0), "key %d: SetQuota", id)
+		if _, e := s.find(id, m.hash(id)); e != nil {
+			check(m.t, p == e.tint.pace, "key %d has another pace", id)
+			check(m.t, m.owners[id] == e.tint.own, "key %d: SetQuota", id)
 		}
 	}
 }
@@ -248,46 +265,44 @@ func check(t testing.TB, ok bool, format string, args ...any) {
 func checkKeyedShard[K comparable](t testing.TB, k *Keyed[K], s *shard[K]) {
 	t.Helper()
 	require.LessOrEqual(t, s.used, s.most)
-	require.LessOrEqual(t, s.used, len(s.slots)*4/5)
-	require.LessOrEqual(t, len(s.slots), s.mostSlots())
+	slots := s.slots.Load()
+	require.LessOrEqual(t, s.used, slots.len()*4/5)
+	require.LessOrEqual(t, slots.len(), s.mostSlots())
 	used, owners := 0, 0
-	users := make([]int, len(s.palette.tints))
-	for i, at := range s.slots {
-		if at.hash == 0 {
-			check(t, at == slot[K]{}, "a slot that is free keeps something alive")
+	users := map[*tint]int{}
+	for i := range slots.members {
+		e, at := slots.members[i].Load(), slots.hashes[i].Load()
+		if check(t, (e == nil) == (at == 0), "a slot that is free keeps something alive"); e == nil {
 			continue
 		}
 		used++
-		for j := s.home(at.hash); j != i; j = s.after(j) {
-			check(t, s.slots[j].hash != 0, "a gap between a key and its home")
+		check(t, e.tat.Load() != closed, "%v is closed", e.key)
+		for j := slots.home(at); j != i; j = slots.after(j) {
+			check(t, slots.hashes[j].Load() != 0, "a gap between a key and its home")
 		}
-		if at.key == at.key {
-			of, hash := k.shard(at.key)
-			check(t, s == of && hash == at.hash, "%v is where it does not belong", at.key)
-			check(t, i == s.find(at.key, hash), "%v is there twice", at.key)
+		if e.key == e.key {
+			of, hash := k.shard(e.key)
+			check(t, s == of && hash == at, "%v is where it does not belong", e.key)
+			j, _ := s.find(e.key, hash)
+			check(t, i == j, "%v is there twice", e.key)
 		}
-		owners += int(at.pace >> 31)
-		if which := at.pace &^ own; which > 0 {
-			users[which-1]++
+		owners += count(e.tint.own)
+		if e.tint != s.base {
+			users[e.tint]++
 		}
-		if full := s.fullAt(i); s.used == s.most {
+		if full := s.fullAt(e, e.tat.Load()); s.used == s.most {
 			check(t, full >= s.rest, "the hand rests for too long")
-			check(t, s.distance(s.hand, i) < s.left || full >= s.least, "the hand has passed one that it did not see")
+			check(t, slots.distance(s.hand, i) < s.left || full >= s.least, "the hand has passed one that it did not see")
 		}
 	}
 	require.Equal(t, s.used, used)
 	require.Equal(t, s.owners, owners)
-	free := 0
-	for i, tint := range s.palette.tints {
-		require.Equal(t, users[i], tint.users)
-		if tint.users == 0 {
-			free++
-			continue
-		}
-		require.EqualValues(t, i+1, s.palette.index[quota{tint.limit, tint.burst}])
+	require.Zero(t, s.base.users)
+	require.Len(t, s.palette, len(users))
+	for of, tint := range s.palette {
+		require.Equal(t, users[tint], tint.users)
+		require.Equal(t, hue{quota{tint.limit, tint.burst}, tint.own}, of)
 	}
-	require.Len(t, s.palette.free, free)
-	require.Len(t, s.palette.index, len(users)-free)
 }
 
 // TestKeyedModel plays random calls. Planted and caught: an eviction a second too early, one
@@ -329,14 +344,16 @@ func playKeyed(t testing.TB, config byte, ops []byte) {
 func TestKeyedTable(t *testing.T) {
 	rng := seed.New(t)
 	for _, most := range []int{1, 2, 3, 7, 40, 200} {
-		tab, want := newTable[int](most), map[int]uint32{}
+		var tab table[int]
+		tab.init(most)
+		want := map[int]uint32{}
 		for range 2000 {
 			key := rng.IntN(2 * most)
 			hash := uint32(key%5*(math.MaxUint32/5+1)) | 1
 			if key%2 == 0 {
 				hash = math.MaxUint32 - uint32(key)%3*2
 			}
-			if i := tab.find(key, hash); i >= 0 {
+			if i, e := tab.find(key, hash); e != nil {
 				require.Contains(t, want, key)
 				tab.remove(i)
 				delete(want, key)
@@ -344,13 +361,13 @@ func TestKeyedTable(t *testing.T) {
 				if tab.tight() {
 					tab.grow()
 				}
-				i := tab.insert(slot[int]{key: key, hash: hash})
-				require.Equal(t, key, tab.slots[i].key)
+				i := tab.insert(&member[int]{key: key}, hash)
+				require.Equal(t, key, tab.slots.Load().members[i].Load().key)
 				want[key] = hash
 			}
-			check(t, len(want) == tab.used && tab.used <= len(tab.slots)*4/5, "%d keys in %d slots", tab.used, len(tab.slots))
+			check(t, len(want) == tab.used && tab.used <= tab.slots.Load().len()*4/5, "%d keys in %d slots", tab.used, tab.slots.Load().len())
 			for key, hash := range want {
-				check(t, tab.find(key, hash) >= 0, "key %d is lost", key)
+				check(t, tab.holds(key, hash), "key %d is lost", key)
 			}
 		}
 	}
@@ -363,21 +380,24 @@ func TestKeyedMemory(t *testing.T) {
 	if os.Getenv("PLINTH_LONG") != "" {
 		most = 1_000_000
 	}
-	key, size := unsafe.Sizeof(""), unsafe.Sizeof(slot[string]{})
+	const perSlot = 4 + 8 // slots.hashes, slots.members
+	key, size := unsafe.Sizeof(""), unsafe.Sizeof(member[string]{})
 	require.LessOrEqual(t, size, key+16)
-	tab, worst := newTable[string](most), 0.0
+	var tab table[string]
+	tab.init(most)
+	worst, same := 0.0, &member[string]{}
 	for n := 1; n <= most; n++ {
 		if tab.tight() {
 			tab.grow()
 		}
-		tab.insert(slot[string]{hash: rng.Uint32() | 1})
+		tab.insert(same, rng.Uint32()|1)
 		if n >= fewSlots {
-			worst = max(worst, float64(len(tab.slots))*float64(size)/float64(n))
+			worst = max(worst, float64(tab.slots.Load().len())*perSlot/float64(n)+float64(size))
 		}
 	}
-	require.LessOrEqual(t, worst, float64(key)*7/4+28)
+	require.LessOrEqual(t, worst, float64(key)+37)
 	require.LessOrEqual(t, worst, float64(key+64))
-	require.Equal(t, most*5/4+1, len(tab.slots), "when it is full")
+	require.Equal(t, most*5/4+1, tab.slots.Load().len(), "when it is full")
 	t.Logf("at most %.1f bytes for each, %d of them the key", worst, key)
 }
 
