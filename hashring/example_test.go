@@ -67,5 +67,5 @@ func ExampleRendezvous() {
 		log.Fatal(err)
 	}
 	fmt.Println(nodes.Locate("user/17").Name)
-	// Output: bob
+	// Output: ada
 }
