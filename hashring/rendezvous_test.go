@@ -96,9 +96,9 @@ func even(n, total int) []float64 {
 // node's keys is even for each pair of nodes, and so is who is third: by chance they would
 // differ by more than 5 standard deviations once in a million runs.
 func TestRendezvousIsMixed(t *testing.T) {
-	const n = 24
+	const n = 16
 	r := rendezvous(t, named(n)...)
-	keys := 400_000
+	keys := 100_000
 	first, third := make([]int, n), make([]int, n*n*n)
 	second := make([]int, n*n)
 	for i := range keys {
@@ -124,7 +124,7 @@ func TestRendezvousIsMixed(t *testing.T) {
 
 // TestRendezvousMany: shares of many nodes differ by nothing but chance.
 func TestRendezvousMany(t *testing.T) {
-	const n, keys = 1000, 400_000
+	const n, keys = 500, 100_000
 	r := rendezvous(t, named(n)...)
 	counts := make([]int, n)
 	for i := range keys {

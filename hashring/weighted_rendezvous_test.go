@@ -153,7 +153,7 @@ func TestWeightedRendezvousMore(t *testing.T) {
 // and the second node of a key is chosen by weight among the others.
 func TestWeightedRendezvousShares(t *testing.T) {
 	weights := []int{1, 10, 100, 1000, 5000, 1 << 16, 1 << 16}
-	nodes, total, keys := named(len(weights)), 0, 300_000
+	nodes, total, keys := named(len(weights)), 0, 100_000
 	for i := range nodes {
 		nodes[i].Weight = weights[i]
 		total += weights[i]
