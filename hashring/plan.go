@@ -5,17 +5,18 @@ import "math"
 // A plan says what has to be copied before one ring can take the place of another: not key by
 // key, as Diff does, but by arcs of hashes, and so without knowing a single key. Both rings are
 // sorted lists of places, and the owner of a hash can only change where either has one. So a
-// plan is a merge of the two lists:
+// plan is a merge of the two lists, and of the splits of two Ranges just so:
 //
 //	before   ──a────────b────────────a──      c comes
 //	after    ──a────c───b───────c────a──
 //	plan        ├b→c┤    ├─a→c──┤
 
-// Transfer is an arc of hashes, or a span of keys, that one node hands to another. It is a
-// value and is safe for concurrent use.
+// Transfer is what one node hands to another: the keys in Keys whose hashes are in Hashes. It
+// is a value and is safe for concurrent use.
 type Transfer struct {
-	From, To Node // as they are before and after; zero if there are no nodes there
-	Hashes   Arc  // of the keys
+	From, To Node // as they are before and after; zero if there is none
+	Hashes   Arc  // all of them in the plan of a Range
+	Keys     Span // all of them in the plan of a Ring
 	// Some says that, of the keys in Hashes that From has, only some move to To: the two rings
 	// hash keys in different ways, and so no arc says which ones. Diff does, for keys one has.
 	Some bool
@@ -139,4 +140,36 @@ func anyToAny(before, after []Node) []Transfer {
 		}
 	}
 	return plan
+}
+
+// Plan returns what moves if after takes the place of r, in the order of keys: exactly the
+// spans whose node before and after has not the same name. Spans side by side with the same
+// From and To are one. It takes time in proportion to the partitions of both.
+func (r *Range) Plan(after *Range) []Transfer {
+	var plan []Transfer
+	lo := ""
+	for i, j := 0, 0; ; {
+		before, then := r.partition(i), after.partition(j)
+		hi := before.Hi
+		if hi == "" || then.Hi != "" && then.Hi < hi {
+			hi = then.Hi
+		}
+		if from, to := before.Node, then.Node; from.Name != to.Name {
+			if n := len(plan); n > 0 && plan[n-1].Keys.Hi == lo && plan[n-1].From == from && plan[n-1].To == to {
+				plan[n-1].Keys.Hi = hi
+			} else {
+				plan = append(plan, Transfer{From: from, To: to, Hashes: circle(), Keys: Span{lo, hi}})
+			}
+		}
+		if hi == "" {
+			return plan
+		}
+		lo = hi
+		if before.Hi == hi {
+			i++
+		}
+		if then.Hi == hi {
+			j++
+		}
+	}
 }
