@@ -1,0 +1,53 @@
+package hashring
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/plinth-go/plinth/internal/seed"
+)
+
+// BenchmarkLocateAnchor locates with n nodes, of a capacity of as many, twice and ten times as
+// many; and of ten times as many of which all but n have gone at random, whose order is no more
+// that of the numbers.
+func BenchmarkLocateAnchor(b *testing.B) {
+	keys := make([]string, 1<<12)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("user/%08d", i)
+	}
+	for _, n := range []int{10, 100, 1000} {
+		for _, c := range []struct {
+			name string
+			a    *Anchor
+		}{
+			{"capacity=n", anchor(b, n, named(n)...)},
+			{"capacity=2n", anchor(b, 2*n, named(n)...)},
+			{"capacity=10n", anchor(b, 10*n, named(n)...)},
+			{"thinned=10n", thinned(b, seed.New(b), 10*n, n)},
+		} {
+			b.Run(fmt.Sprintf("impl=anchor/case=%s/n=%d", c.name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					c.a.Locate(keys[i%len(keys)])
+					i++
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkChangeAnchor copies all.
+func BenchmarkChangeAnchor(b *testing.B) {
+	for _, n := range []int{100, 10_000} {
+		a := anchor(b, 2*n, named(n)...)
+		b.Run(fmt.Sprintf("impl=anchor/n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := a.Without("node-7"); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
