@@ -1,12 +1,9 @@
 package hashring
 
 import (
-	"cmp"
 	"encoding/binary"
 	"fmt"
 	"iter"
-	"math/bits"
-	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -33,10 +30,8 @@ type Ring struct {
 	config RingConfig
 	members
 	zoning
-	hashes []uint64 // of the places, sorted
+	circle          // the hashes of the virtual nodes
 	owners []uint32 // of the same places, in nodes
-	start  []uint32 // for the first bits of a hash: the first place that has them, or more
-	shift  uint8    // leaves those bits
 }
 
 // RingConfig says what a Ring is like. It is a value and is safe for concurrent use.
@@ -69,62 +64,29 @@ func NewRing(c RingConfig, nodes ...Node) (*Ring, error) {
 			return nil, fmt.Errorf("hashring: more than %d virtual nodes", maxPlaces)
 		}
 	}
-	return r, r.build(places)
-}
-
-// place is where a virtual node is.
-type place struct {
-	hash  uint64
-	owner uint32
-}
-
-// build puts the virtual nodes in order. Hashes are spread evenly, so it first counts them
-// by their first bits, of which there are as many values as places; that is nearly the
-// order, and where to begin to look for a hash comes out of it as well.
-func (r *Ring) build(places int) error {
-	if places == 0 {
-		return nil
+	if err := r.build(places); err != nil {
+		return nil, err
 	}
-	r.shift = uint8(64 - max(bits.Len(uint(places-1)), 1))
+	return r, nil
+}
+
+// build puts the virtual nodes on the circle.
+func (r *Ring) build(places int) error {
 	unsorted := make([]place, 0, places)
-	r.start = make([]uint32, 1<<(64-r.shift)+1)
 	for owner, n := range r.nodes {
 		name := append([]byte(n.Name), make([]byte, 8)...)
 		for i := range n.Weight * r.config.VirtualNodes {
 			binary.LittleEndian.PutUint64(name[len(n.Name):], uint64(i))
-			h := xxhash.Sum64(name)
-			unsorted = append(unsorted, place{h, uint32(owner)})
-			r.start[h>>r.shift+1]++
+			unsorted = append(unsorted, place{xxhash.Sum64(name), uint32(owner)})
 		}
 	}
-	for b := range len(r.start) - 1 {
-		r.start[b+1] += r.start[b]
-	}
-	next := slices.Clone(r.start)
-	sorted := make([]place, places)
-	for _, p := range unsorted {
-		b := p.hash >> r.shift
-		sorted[next[b]] = p
-		next[b]++
-	}
-	r.hashes, r.owners = make([]uint64, places), make([]uint32, places)
-	for b := range len(r.start) - 1 {
-		if from, to := r.start[b], r.start[b+1]; to-from > 1 {
-			slices.SortFunc(sorted[from:to], func(a, b place) int { return cmp.Compare(a.hash, b.hash) })
-		}
-	}
-	for i, p := range sorted {
-		if r.hashes[i], r.owners[i] = p.hash, p.owner; i > 0 && r.hashes[i-1] == p.hash {
-			return fmt.Errorf("%w: of %q and %q, at %016x: call one of them something else",
-				ErrCollision, r.nodes[r.owners[i-1]].Name, r.nodes[p.owner].Name, p.hash)
-		}
-	}
-	return nil
+	r.circle, r.owners = newCircle(unsorted)
+	return r.collision(r.nodes, r.owners)
 }
 
 // With returns a ring with more nodes.
 func (r *Ring) With(nodes ...Node) (*Ring, error) {
-	return NewRing(r.config, r.with(nodes)...)
+	return r.of(r.with(nodes))
 }
 
 // Without returns a ring with fewer nodes.
@@ -133,7 +95,12 @@ func (r *Ring) Without(names ...string) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewRing(r.config, left...)
+	return r.of(left)
+}
+
+// of returns a ring like this one with other nodes.
+func (r *Ring) of(nodes []Node) (*Ring, error) {
+	return NewRing(r.config, nodes...)
 }
 
 // Locate returns the node of a key.
@@ -147,42 +114,32 @@ func (r *Ring) LocateHash(h uint64) Node {
 	return r.nodes[r.owners[r.find(h)]]
 }
 
-// find returns the first place from a hash on.
-func (r *Ring) find(h uint64) int {
-	i := int(r.start[h>>r.shift])
-	for i < len(r.hashes) && r.hashes[i] < h {
-		i++
-	}
-	if i == len(r.hashes) {
-		return 0
-	}
-	return i
-}
-
 // LocateN yields the nodes of a key, each once: who is next on the ring, then who is after
 // that. It passes over those whose zone has had a turn until all zones have.
 func (r *Ring) LocateN(key string) iter.Seq[Node] {
-	return func(yield func(Node) bool) { r.walk(Hash(key), yield) }
+	return func(yield func(Node) bool) {
+		if len(r.owners) > 0 {
+			inTurn(&r.members, &r.zoning, r.owners, r.find(Hash(key)), yield)
+		}
+	}
 }
 
-func (r *Ring) walk(h uint64, yield func(Node) bool) {
-	if len(r.hashes) == 0 {
-		return
-	}
+// inTurn yields each node once, zone by zone, in the order in which they are in a list that
+// goes round, from a start on. All nodes that the zoning knows must be in it.
+func inTurn[number uint16 | uint32](m *members, z *zoning, list []number, start int, yield func(Node) bool) {
 	var memory [2 * onStack]uint64
-	t := r.begin(&memory)
-	start := r.find(h)
-	for _, left := range r.rounds {
+	t := z.begin(&memory)
+	for _, left := range z.rounds {
 		for i := start; left > 0; i++ {
-			if i == len(r.owners) {
+			if i == len(list) {
 				i = 0
 			}
-			owner := r.owners[i]
-			if !r.may(t, owner) {
+			node := uint32(list[i])
+			if !z.may(t, node) {
 				continue
 			}
-			r.took(t, owner)
-			if left--; !yield(r.nodes[owner]) {
+			z.took(t, node)
+			if left--; !yield(m.nodes[node]) {
 				return
 			}
 		}
