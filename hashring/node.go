@@ -22,9 +22,11 @@ type Node struct {
 // concurrent use; one without nodes locates the zero Node.
 type Locator interface {
 	Locate(key string) Node
-	LocateHash(h uint64) Node // Locate(key) is LocateHash(Hash(key))
-	Nodes() iter.Seq[Node]    // sorted by name
-	Len() int                 // of Nodes
+	// LocateHash takes the hash of a key: Locate(key) is LocateHash(Hash(key)). Only a Ring
+	// that NewKetama made has a hash of its own, see Ring.Hash.
+	LocateHash(h uint64) Node
+	Nodes() iter.Seq[Node] // sorted by name
+	Len() int              // of Nodes
 }
 
 // Sequencer is a Locator that has an order of all nodes for each key: where its replicas

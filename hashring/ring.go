@@ -30,8 +30,9 @@ type Ring struct {
 	config RingConfig
 	members
 	zoning
-	circle          // the hashes of the virtual nodes
+	circle          // the hashes of the virtual nodes; in the upper 32 bits if ketama
 	owners []uint32 // of the same places, in nodes
+	ketama bool     // NewKetama made it
 }
 
 // RingConfig says what a Ring is like. It is a value and is safe for concurrent use.
@@ -100,13 +101,30 @@ func (r *Ring) Without(names ...string) (*Ring, error) {
 
 // of returns a ring like this one with other nodes.
 func (r *Ring) of(nodes []Node) (*Ring, error) {
+	if r.ketama {
+		return NewKetama(nodes...)
+	}
 	return NewRing(r.config, nodes...)
 }
 
-// Locate returns the node of a key.
-func (r *Ring) Locate(key string) Node { return r.LocateHash(Hash(key)) }
+// Hash returns where a key is on the ring: the package's Hash of it, or, if NewKetama made
+// the ring, what libketama says.
+func (r *Ring) Hash(key string) uint64 {
+	if r.ketama {
+		return ketamaHash(key)
+	}
+	return Hash(key)
+}
 
-// LocateHash returns the node of a key that has a hash.
+// Locate returns the node of a key.
+func (r *Ring) Locate(key string) Node {
+	if r.ketama {
+		return r.LocateHash(ketamaHash(key))
+	}
+	return r.LocateHash(Hash(key)) // and not r.Hash, which the compiler would call
+}
+
+// LocateHash returns the node of a key that has a hash, as r.Hash returns it.
 func (r *Ring) LocateHash(h uint64) Node {
 	if len(r.hashes) == 0 {
 		return Node{}
@@ -119,7 +137,7 @@ func (r *Ring) LocateHash(h uint64) Node {
 func (r *Ring) LocateN(key string) iter.Seq[Node] {
 	return func(yield func(Node) bool) {
 		if len(r.owners) > 0 {
-			inTurn(&r.members, &r.zoning, r.owners, r.find(Hash(key)), yield)
+			inTurn(&r.members, &r.zoning, r.owners, r.find(r.Hash(key)), yield)
 		}
 	}
 }
