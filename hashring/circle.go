@@ -28,12 +28,13 @@ type place struct {
 
 // newCircle puts places in order, those of one hash by owner, and returns the owners in that
 // order. It first counts places by their first bits, of which there are as many values as
-// places; that is nearly the order already, and the start for a hash comes out of it as well.
-func newCircle(places []place) (circle, []uint32) {
+// places, times 2 for each bit more; that is nearly the order already, and the start for a hash
+// comes out of it as well.
+func newCircle(places []place, more int) (circle, []uint32) {
 	if len(places) == 0 {
 		return circle{}, nil
 	}
-	c := circle{shift: uint8(64 - max(bits.Len(uint(len(places)-1)), 1))}
+	c := circle{shift: uint8(64 - max(bits.Len(uint(len(places)-1)), 1) - more)}
 	c.start = make([]uint32, 1<<(64-c.shift)+1)
 	for _, p := range places {
 		c.start[p.hash>>c.shift+1]++

@@ -72,7 +72,7 @@ func NewKetama(nodes ...Node) (*Ring, error) {
 			some = append(some, n)
 		}
 	}
-	r.circle, r.owners = newCircle(points)
+	r.circle, r.owners = newCircle(points, 0)
 	r.zoning = newZoning(some)
 	r.number(some)
 	return r, nil

@@ -81,7 +81,7 @@ func (r *Ring) build(places int) error {
 			unsorted = append(unsorted, place{xxhash.Sum64(name), uint32(owner)})
 		}
 	}
-	r.circle, r.owners = newCircle(unsorted)
+	r.circle, r.owners = newCircle(unsorted, 0)
 	return r.collision(r.nodes, r.owners)
 }
 
