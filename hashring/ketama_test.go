@@ -37,8 +37,9 @@ func lastfm() []Node {
 // libketama's test.sh; that of 1,000, made by the same program, and the first lines are in
 // MediaWiki's HashRingTest.php.
 //
-// Planted and caught: 39 digests instead of 40 for everybody; big-endian points; a key whose
-// point is that of a place goes on to the next; the name of a digest counts from 1.
+// Planted and caught: big-endian points; digests that count from 1; "#" for "-"; keys that have
+// the hash of other rings; shares that are rounded to the nearest; a key behind the last point
+// that is not on the first.
 func TestKetamaLibrary(t *testing.T) {
 	r := ketama(t, lastfm()...)
 	text := []byte("\n") // no error
@@ -96,8 +97,8 @@ func TestKetamaOthers(t *testing.T) {
 // TestKetamaDigests compares with a program in C that has the library's expression in it,
 // pct * 40.0 * (float)numservers, compiled by gcc 12 for amd64.
 //
-// Planted and caught: double precision, single precision for the products as well, a share
-// that is rounded to the nearest.
+// Planted and caught: a quotient of double precision; a product of single precision, the first,
+// or both; no single precision before the floor; a share that is rounded to the nearest.
 func TestKetamaDigests(t *testing.T) {
 	s, sum := uint64(88172645463325252), uint64(14695981039346656037)
 	for n := uint64(1); n < 200_000; n++ {
@@ -233,7 +234,8 @@ func TestKetamaEqualPoints(t *testing.T) {
 
 // TestKetamaWithoutPoints: who is much lighter than the others has no keys.
 //
-// Planted and caught: all nodes in the zoning (LocateN does not end); zones by the wrong number.
+// Planted and caught: all nodes in the zoning, so that LocateN does not end; numbers among those
+// that have points instead of all; zones in the opposite order.
 func TestKetamaWithoutPoints(t *testing.T) {
 	nodes := []Node{
 		{Name: "a", Weight: 1, Zone: "z"}, {Name: "b", Weight: 100, Zone: "y"}, {Name: "c", Weight: 100, Zone: "x"},

@@ -117,7 +117,6 @@ func fill[number uint16 | uint32](size uint64, all []wish) []number {
 			if left--; left == 0 {
 				return table
 			}
-			w.step(size)
 		}
 	}
 }

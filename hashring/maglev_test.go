@@ -39,7 +39,8 @@ func TestMaglevFill(t *testing.T) {
 // TestMaglevEnvoy is Basic, BasicWithHostName, Weighted, and
 // LocalityWeightedDifferentLocalityWeights in Envoy's maglev_lb_test.cc.
 //
-// Planted and caught: …
+// Planted and caught: a turn left out when it is just due; weights that do not count; a skip
+// that is never size-1; another seed; an entry after the last.
 func TestMaglevEnvoy(t *testing.T) {
 	of := func(prefix string, weights ...int) []Node {
 		var nodes []Node

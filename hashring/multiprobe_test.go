@@ -45,7 +45,12 @@ func (m *MultiProbe) order(h uint64) []Node {
 }
 
 // TestMultiProbeAgainstNaive also goes on to LocateN: without zones it is the whole order.
+//
+// Planted and caught: a probe too many, or too few; the probe whose node is farthest; LocateN
+// with 21 probes whatever k is; a probe that begins anew when it passes 0; the wrong probe sent on;
+// a hash whose probes are all in one place.
 func TestMultiProbeAgainstNaive(t *testing.T) {
+	require.NotZero(t, stride(0x9e3779b97f4a7c15))
 	rng := seed.New(t)
 	for _, n := range []int{1, 2, 3, 10, 100} {
 		for _, k := range []int{1, 2, 21, 30} {
