@@ -59,9 +59,9 @@ func NewKetama(nodes ...Node) (*Ring, error) {
 		return nil, fmt.Errorf("hashring: %d nodes: want up to %d", len(m.nodes), maxPlaces/160)
 	}
 	r := &Ring{members: m, ketama: true}
-	total := 0
+	total := int64(0)
 	for _, n := range m.nodes {
-		total += n.Weight
+		total += int64(n.Weight)
 	}
 	var points []place
 	var some []Node // that have points
@@ -80,7 +80,7 @@ func NewKetama(nodes ...Node) (*Ring, error) {
 
 // ketamaDigests is the library's formula, with the same roundings: in C, the quotient is a
 // float, 40.0 is a double and so are the products, which are exact, and floorf takes a float.
-func ketamaDigests(weight, total, nodes int) int {
+func ketamaDigests(weight int, total int64, nodes int) int {
 	share := float32(weight) / float32(total)
 	exact := float64(float64(share)*40) * float64(nodes)
 	return int(math.Floor(float64(float32(exact))))

@@ -107,7 +107,7 @@ func TestKetamaDigests(t *testing.T) {
 		s ^= s << 17
 		weight := 1 + s%maxWeight
 		total := weight + (s>>20)%(maxWeight*n)
-		for _, digests := range []int{ketamaDigests(int(weight), int(total), int(n)), ketamaDigests(1, int(n), int(n))} {
+		for _, digests := range []int{ketamaDigests(int(weight), int64(total), int(n)), ketamaDigests(1, int64(n), int(n))} {
 			sum = (sum ^ uint64(digests)) * 1099511628211
 		}
 	}
@@ -115,11 +115,11 @@ func TestKetamaDigests(t *testing.T) {
 
 	var odd []int
 	for n := 1; n <= 1000; n++ {
-		if digests := ketamaDigests(1, n, n); digests != 40 {
+		if digests := ketamaDigests(1, int64(n), n); digests != 40 {
 			require.Equal(t, 39, digests)
 			odd = append(odd, n)
 		}
-		require.Equal(t, ketamaDigests(1, n, n), ketamaDigests(600, 600*n, n), "proportions alone matter")
+		require.Equal(t, ketamaDigests(1, int64(n), n), ketamaDigests(600, 600*int64(n), n), "proportions alone matter")
 	}
 	require.Equal(t, []int{61, 122, 237, 244, 474, 488, 933, 948, 951, 953, 976}, odd)
 }

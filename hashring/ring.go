@@ -59,13 +59,13 @@ func NewRing(c RingConfig, nodes ...Node) (*Ring, error) {
 		return nil, err
 	}
 	r := &Ring{config: c, members: m, zoning: newZoning(m.nodes)}
-	places := 0
+	places := int64(0)
 	for _, n := range r.nodes {
-		if places += n.Weight * c.VirtualNodes; places > maxPlaces {
+		if places += int64(n.Weight) * int64(c.VirtualNodes); places > maxPlaces {
 			return nil, fmt.Errorf("hashring: more than %d virtual nodes", maxPlaces)
 		}
 	}
-	if err := r.build(places); err != nil {
+	if err := r.build(int(places)); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -133,6 +133,7 @@ func TestRingBadInput(t *testing.T) {
 	}{
 		"virtual nodes": {RingConfig{VirtualNodes: -1}, nil, "-1 virtual nodes"},
 		"too many":      {RingConfig{VirtualNodes: 1 << 28}, named(2), "virtual nodes"},
+		"far too many":  {RingConfig{VirtualNodes: 1 << 20}, []Node{{Name: "a", Weight: maxWeight}}, "virtual nodes"},
 	} {
 		_, err := NewRing(c.config, c.nodes...)
 		require.ErrorContains(t, err, c.says, name)
