@@ -37,8 +37,9 @@ import (
 // has such a pair), the C library leaves it to qsort who comes first. Here it is the first by
 // name. That is what a stable qsort does with a list of servers that is sorted.
 //
-// Only proportions of weights matter: servers of 131072 and 65536 MB may weigh 2 and 1.
-// A name is what was in libketama's list, such as "10.0.1.1:11211", of at most 22 bytes.
+// Only proportions of weights matter, as long as their total is below 2²⁴: servers of 131072
+// and 65536 MB may weigh 2 and 1. A name is what was in libketama's list, such as "10.0.1.1:11211", of at
+// most 22 bytes.
 //
 // Other programs differ. libmemcached (and pylibmc, which is made of it) is like this only
 // with ketama_weighted, leaves ":11211" out of names, and rounds after other steps; without
