@@ -95,7 +95,7 @@ func TestAnchorAgainstNaive(t *testing.T) {
 				name := fmt.Sprint("node-", step)
 				a, err = a.With(Node{Name: name, Weight: 1})
 				buckets[naive.add()] = name
-				requireMoves(t, hashes, before, a, "", name)
+				requireAnchorMoves(t, hashes, before, a, "", name)
 			} else {
 				names := slices.Collect(a.Nodes())
 				name := names[rng.IntN(len(names))].Name
@@ -106,7 +106,7 @@ func TestAnchorAgainstNaive(t *testing.T) {
 						naive.remove(b)
 					}
 				}
-				requireMoves(t, hashes, before, a, name, "")
+				requireAnchorMoves(t, hashes, before, a, name, "")
 				back, err := a.With(Node{Name: name, Weight: 1})
 				require.NoError(t, err)
 				require.Equal(t, was, fmt.Sprint(*back))
@@ -123,8 +123,8 @@ func TestAnchorAgainstNaive(t *testing.T) {
 	}
 }
 
-// requireMoves: keys move only from who goes, or to who comes.
-func requireMoves(t *testing.T, hashes []uint64, before, after *Anchor, goes, comes string) {
+// requireAnchorMoves: keys move only from who goes, or to who comes.
+func requireAnchorMoves(t *testing.T, hashes []uint64, before, after *Anchor, goes, comes string) {
 	t.Helper()
 	for _, h := range hashes {
 		from, to := before.LocateHash(h).Name, after.LocateHash(h).Name

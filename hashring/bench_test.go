@@ -41,7 +41,7 @@ func BenchmarkBuild(b *testing.B) {
 	b.Run("impl=sort/n=1000", func(b *testing.B) {
 		for b.Loop() {
 			for i := range hashes {
-				hashes[i] = score(uint64(i), 1)
+				hashes[i] = mixed(uint64(i))
 			}
 			slices.Sort(hashes)
 		}

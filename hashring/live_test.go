@@ -71,13 +71,13 @@ func TestLiveUpdate(t *testing.T) {
 	require.Zero(t, l.Len())
 }
 
-// tally is a Locator that only counts.
-type tally struct {
+// counter is a Locator that only counts.
+type counter struct {
 	nowhere
 	n int
 }
 
-func (c tally) Len() int { return c.n }
+func (c counter) Len() int { return c.n }
 
 // TestLiveUpdatesAtOnce counts together: what is lost is missing in the end.
 //
@@ -89,7 +89,7 @@ func TestLiveUpdatesAtOnce(t *testing.T) {
 	for range writers {
 		wg.Go(func() {
 			for range each {
-				_ = l.Update(func(old Locator) (Locator, error) { return tally{n: old.Len() + 1}, nil })
+				_ = l.Update(func(old Locator) (Locator, error) { return counter{n: old.Len() + 1}, nil })
 			}
 		})
 	}

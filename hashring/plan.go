@@ -35,8 +35,8 @@ func (a Arc) Contains(h uint64) bool { return a.First <= h && h <= a.Last }
 // Share returns how much of the circle the arc is, up to 1.
 func (a Arc) Share() float64 { return (float64(a.Last-a.First) + 1) / (1 << 64) }
 
-// circle returns the arc of all hashes.
-func circle() Arc { return Arc{0, math.MaxUint64} }
+// allHashes returns the arc of all hashes.
+func allHashes() Arc { return Arc{0, math.MaxUint64} }
 
 // Plan returns what moves if after takes the place of r, in the order of hashes: exactly the
 // arcs whose node before and after has not the same name. Arcs side by side with the same From
@@ -79,7 +79,7 @@ func (r *Ring) Plan(after *Ring) []Transfer {
 }
 
 // hashesKeysLike reports whether a key has the same hash on both rings.
-func (r *Ring) hashesKeysLike(*Ring) bool { return true }
+func (r *Ring) hashesKeysLike(other *Ring) bool { return r.ketama == other.ketama }
 
 // noOwner is the number of the owner that a ring without nodes has.
 const noOwner = -1
@@ -135,7 +135,7 @@ func anyToAny(before, after []Node) []Transfer {
 	for _, from := range before {
 		for _, to := range after {
 			if from.Name != to.Name {
-				plan = append(plan, Transfer{From: from, To: to, Hashes: circle(), Some: true})
+				plan = append(plan, Transfer{From: from, To: to, Hashes: allHashes(), Some: true})
 			}
 		}
 	}
@@ -158,7 +158,7 @@ func (r *Range) Plan(after *Range) []Transfer {
 			if n := len(plan); n > 0 && plan[n-1].Keys.Hi == lo && plan[n-1].From == from && plan[n-1].To == to {
 				plan[n-1].Keys.Hi = hi
 			} else {
-				plan = append(plan, Transfer{From: from, To: to, Hashes: circle(), Keys: Span{lo, hi}})
+				plan = append(plan, Transfer{From: from, To: to, Hashes: allHashes(), Keys: Span{lo, hi}})
 			}
 		}
 		if hi == "" {

@@ -47,7 +47,7 @@ func someRing(t *testing.T, rng *rand.Rand) *Ring {
 
 // ringOf has some of the hashes as places, of any of three nodes.
 func ringOf(rng *rand.Rand, hashes []uint64) *Ring {
-	r := &Ring{members: members{named(3)}, start: make([]uint32, 3), shift: 63}
+	r := &Ring{members: members{named(3)}, circle: circle{start: make([]uint32, 3), shift: 63}}
 	for _, h := range hashes {
 		if rng.IntN(2) == 0 {
 			r.hashes, r.owners = append(r.hashes, h), append(r.owners, rng.Uint32N(3))
@@ -113,9 +113,9 @@ func TestRingPlanFew(t *testing.T) {
 	none, one, two := ring(t, RingConfig{}), ring(t, RingConfig{}, named(1)...), ring(t, RingConfig{}, named(2)...)
 	require.Empty(t, none.Plan(none))
 	require.Empty(t, new(Ring).Plan(none))
-	require.Equal(t, []Transfer{{To: named(1)[0], Hashes: circle()}}, none.Plan(one))
-	require.Equal(t, []Transfer{{From: named(1)[0], Hashes: circle()}}, one.Plan(none))
-	require.Equal(t, 1.0, circle().Share())
+	require.Equal(t, []Transfer{{To: named(1)[0], Hashes: allHashes()}}, none.Plan(one))
+	require.Equal(t, []Transfer{{From: named(1)[0], Hashes: allHashes()}}, one.Plan(none))
+	require.Equal(t, 1.0, allHashes().Share())
 	require.Equal(t, 0.5, Arc{0, 1<<63 - 1}.Share())
 	require.Equal(t, math.Exp2(-64), Arc{7, 7}.Share())
 
@@ -149,13 +149,19 @@ func TestRingPlanOneMore(t *testing.T) {
 
 // TestAnyToAny: rings that hash keys in different ways. Whatever moves is in the plan.
 func TestAnyToAny(t *testing.T) {
+	ketama, err := NewKetama(named(3)...)
+	require.NoError(t, err)
+	other := ring(t, RingConfig{}, named(3)...)
+	require.Equal(t, anyToAny(named(3), named(3)), ketama.Plan(other))
+	require.Len(t, other.Plan(ketama), 3*3-3)
+	require.Empty(t, ketama.Plan(ketama))
 	before, after := named(3), named(4)[1:]
 	after[0].Zone = "east" // and is who it was
 	plan := anyToAny(before, after)
 	require.Len(t, plan, 3*3-2)
 	for _, from := range before {
 		for _, to := range after {
-			transfer := Transfer{From: from, To: to, Hashes: circle(), Some: true}
+			transfer := Transfer{From: from, To: to, Hashes: allHashes(), Some: true}
 			require.Equal(t, from.Name != to.Name, slices.Contains(plan, transfer))
 		}
 	}

@@ -160,7 +160,7 @@ func checkRangePlan(t *testing.T, m *rangeModel, before, after *Range, was map[s
 	t.Helper()
 	plan := before.Plan(after)
 	for i, p := range plan {
-		require.Equal(t, circle(), p.Hashes)
+		require.Equal(t, allHashes(), p.Hashes)
 		require.True(t, p.Keys.Contains(p.Keys.Lo), "not empty")
 		if i > 0 {
 			last := plan[i-1]
@@ -206,8 +206,8 @@ func TestRange(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, a, one.Locate("any"))
 	require.Zero(t, zero.Locate("any"))
-	require.Equal(t, []Transfer{{To: a, Hashes: circle()}}, zero.Plan(one))
-	require.Equal(t, []Transfer{{From: a, Hashes: circle()}}, one.Plan(r))
+	require.Equal(t, []Transfer{{To: a, Hashes: allHashes()}}, zero.Plan(one))
+	require.Equal(t, []Transfer{{From: a, Hashes: allHashes()}}, one.Plan(r))
 	require.Zero(t, testing.AllocsPerRun(100, func() { r.Locate("key") }))
 }
 
