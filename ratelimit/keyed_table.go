@@ -7,10 +7,10 @@ import "sync/atomic"
 // of computer programming, volume 3, 1998, section 6.4). To remove one, those behind it
 // move up, so that nothing stays that a search would have to pass.
 //
-// Four fifths of the slots are used at most, and a table that is full grows by two fifths:
-// so 4/7 of them are used at least, once there has been anything to grow for. A slot takes
-// 12 bytes and a member 16 and the key, so a key takes at most 37 bytes and its own size. A
-// table that doubled would take up to 46.
+// Two thirds of the slots are used at most, and a table that is full grows by a half: so 4/9
+// of them are used at least, once there has been anything to grow for. A slot takes 12 bytes
+// and a member 16 and the key, so a key takes at most 43 bytes and its own size. A table that
+// doubled would take up to 52.
 //
 // Concurrency. One at a time changes a table: who holds the lock of its shard. Anybody may
 // search meanwhile, and finds the member of a key or nothing, never that of another one: an
@@ -64,10 +64,10 @@ func (t *table[K]) init(most int) {
 }
 
 // mostSlots returns how many there are when there is room for the most keys.
-func (t *table[K]) mostSlots() int { return t.most + t.most/4 + 1 }
+func (t *table[K]) mostSlots() int { return t.most + t.most/2 + 2 }
 
 // tight reports whether another key needs more slots.
-func (t *table[K]) tight() bool { return t.used >= t.slots.Load().len()*4/5 }
+func (t *table[K]) tight() bool { return t.used >= t.slots.Load().len()*2/3 }
 
 // find returns where a key is, and its member: nil if it is not there.
 func (t *table[K]) find(key K, hash uint32) (int, *member[K]) {
@@ -89,7 +89,7 @@ func (t *table[K]) remove(i int) {
 // grow makes more slots. Who still searches in the old ones finds the same members.
 func (t *table[K]) grow() {
 	old := t.slots.Load()
-	more := newSlots[K](min(old.len()+old.len()*2/5, t.mostSlots()))
+	more := newSlots[K](min(old.len()+old.len()/2, t.mostSlots()))
 	for i := range old.members {
 		if m := old.members[i].Load(); m != nil {
 			more.insert(m, old.hashes[i].Load())
