@@ -2,6 +2,8 @@ package hashring
 
 import (
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -57,6 +59,45 @@ func (m *rangeModel) assign(s Span, n Node) {
 	}
 }
 
+// step splits, merges or assigns at random, and returns the Range after that; the same one if
+// that is an error, as it should be.
+func (m *rangeModel) step(t testing.TB, rng *rand.Rand, r *Range) *Range {
+	key := m.samples[rng.IntN(len(m.samples))]
+	switch rng.IntN(3) {
+	case 0:
+		next, err := r.Split(key)
+		if key == "" || m.splits[key] {
+			require.ErrorIs(t, err, ErrSplit)
+			return r
+		}
+		require.NoError(t, err)
+		m.splits[key] = true
+		return next
+	case 1:
+		next, err := r.Merge(key)
+		if !m.splits[key] {
+			require.ErrorIs(t, err, ErrSplit)
+			return r
+		}
+		require.NoError(t, err)
+		left := m.owner[m.samples[slices.Index(m.samples, key)-1]]
+		delete(m.splits, key)
+		for _, sample := range m.samples {
+			if m.span(key).Contains(sample) {
+				m.owner[sample] = left
+			}
+		}
+		return next
+	default:
+		n := named(4)[rng.IntN(4)]
+		n.Zone = fmt.Sprint(rng.IntN(9))
+		next, err := r.Assign(key, n)
+		require.NoError(t, err)
+		m.assign(m.span(key), n)
+		return next
+	}
+}
+
 // TestRangeAgainstModel splits, merges and assigns at random, and looks at every sample key
 // after each step; every few steps, at what has moved since the last time.
 //
@@ -68,50 +109,37 @@ func TestRangeAgainstModel(t *testing.T) {
 	rng := seed.New(t)
 	m, r := newRangeModel(), &Range{}
 	last, lastOwner := r, map[string]Node{}
-	for step := range 1500 {
-		key := m.samples[rng.IntN(len(m.samples))]
-		old := fmt.Sprint(r)
-		next, err := r, error(nil)
-		switch rng.IntN(3) {
-		case 0:
-			if next, err = r.Split(key); key == "" || m.splits[key] {
-				require.ErrorIs(t, err, ErrSplit)
-				continue
-			}
-			m.splits[key] = true
-		case 1:
-			if next, err = r.Merge(key); !m.splits[key] {
-				require.ErrorIs(t, err, ErrSplit)
-				continue
-			}
-			left := m.owner[m.samples[slices.Index(m.samples, key)-1]]
-			delete(m.splits, key)
-			for _, sample := range m.samples {
-				if m.span(key).Contains(sample) {
-					m.owner[sample] = left
-				}
-			}
-		case 2:
-			n := named(4)[rng.IntN(4)]
-			n.Zone = fmt.Sprint(step / 10)
-			next, err = r.Assign(key, n)
-			m.assign(m.span(key), n)
-		}
-		require.NoError(t, err)
-		require.Equal(t, old, fmt.Sprint(r), "the old one is as it was")
-		r = next
+	for range 800 {
+		before, was := r, fmt.Sprint(r)
+		r = m.step(t, rng, r)
+		require.Equal(t, was, fmt.Sprint(before), "the old one is as it was")
 		checkRange(t, m, r)
 		lo, hi := m.samples[rng.IntN(len(m.samples))], m.samples[rng.IntN(len(m.samples))]
 		checkScan(t, m, r, lo, hi)
 		checkScan(t, m, r, lo, lo+"a")
 		if rng.IntN(5) == 0 {
 			checkRangePlan(t, m, last, r, lastOwner)
-			last, lastOwner = r, map[string]Node{}
-			for key, n := range m.owner {
-				lastOwner[key] = n
-			}
+			last, lastOwner = r, maps.Clone(m.owner)
 		}
 	}
+}
+
+// FuzzRange lets the fuzzer choose the steps, and looks at what has come of them.
+func FuzzRange(f *testing.F) {
+	f.Add([]byte("split, merge and assign, whatever that is in numbers"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rng := seed.Of(data)
+		m, r := newRangeModel(), &Range{}
+		for range min(len(data)/8, 30) {
+			r = m.step(t, rng, r)
+		}
+		was, owner := r, maps.Clone(m.owner)
+		for range min(len(data)/8, 5) {
+			r = m.step(t, rng, r)
+		}
+		checkRange(t, m, r)
+		checkRangePlan(t, m, was, r, owner)
+	})
 }
 
 func checkRange(t *testing.T, m *rangeModel, r *Range) {
