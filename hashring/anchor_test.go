@@ -72,6 +72,57 @@ func (s *naiveAnchor) find(h uint64) uint32 {
 	return b
 }
 
+// anchorModel is an Anchor with the naive one, and the names in its buckets.
+type anchorModel struct {
+	a       *Anchor
+	naive   *naiveAnchor
+	buckets map[uint32]string
+	named   int // so far
+}
+
+func newAnchorModel(t testing.TB, capacity int) *anchorModel {
+	return &anchorModel{a: anchor(t, capacity), naive: newNaiveAnchor(capacity), buckets: map[uint32]string{}}
+}
+
+// step has a node come or go, and returns who.
+func (m *anchorModel) step(t testing.TB, rng *rand.Rand, comes bool) (came, went string) {
+	var err error
+	if m.a.Len() == 0 || comes && m.a.Len() < len(m.a.a) {
+		m.named++
+		came = fmt.Sprint("node-", m.named)
+		m.a, err = m.a.With(Node{Name: came, Weight: 1})
+		m.buckets[m.naive.add()] = came
+	} else {
+		went = slices.Collect(m.a.Nodes())[rng.IntN(m.a.Len())].Name
+		m.a, err = m.a.Without(went)
+		for b, name := range m.buckets {
+			if name == went {
+				delete(m.buckets, b)
+				m.naive.remove(b)
+			}
+		}
+	}
+	require.NoError(t, err)
+	return came, went
+}
+
+func (m *anchorModel) check(t testing.TB, hashes []uint64) {
+	require.Equal(t, m.naive.works, m.a.w[:m.a.Len()])
+	for _, h := range hashes {
+		if m.a.Len() > 0 {
+			require.Equal(t, m.buckets[m.naive.find(h)], m.a.LocateHash(h).Name)
+		}
+	}
+}
+
+func someHashes(rng *rand.Rand, n int) []uint64 {
+	hashes := make([]uint64, n)
+	for i := range hashes {
+		hashes[i] = rng.Uint64()
+	}
+	return hashes
+}
+
 // TestAnchorAgainstNaive has nodes come and go at random, down to none and up to the capacity,
 // and compares with lists of who worked when. Only keys of a node that goes may move, and only
 // to one that comes (I2), and one who comes back at once finds all as it was.
@@ -81,59 +132,41 @@ func (s *naiveAnchor) find(h uint64) uint32 {
 // get other buckets. Of k that is not another bucket, and of > for >=: the lookup never ends.
 func TestAnchorAgainstNaive(t *testing.T) {
 	rng := seed.New(t)
-	hashes := make([]uint64, 60)
-	for i := range hashes {
-		hashes[i] = rng.Uint64()
-	}
+	hashes := someHashes(rng, 60)
 	for _, capacity := range []int{1, 2, 3, 7, 40} {
-		a, naive, buckets := anchor(t, capacity), newNaiveAnchor(capacity), map[uint32]string{}
+		m := newAnchorModel(t, capacity)
 		for step := range 300 {
-			before, was := a, fmt.Sprint(*a)
-			var err error
-			comes := (rng.IntN(6) > 0) == (step/60%2 == 0) // most come, or most go
-			if a.Len() == 0 || comes && a.Len() < capacity {
-				name := fmt.Sprint("node-", step)
-				a, err = a.With(Node{Name: name, Weight: 1})
-				buckets[naive.add()] = name
-				requireAnchorMoves(t, hashes, before, a, "", name)
-			} else {
-				names := slices.Collect(a.Nodes())
-				name := names[rng.IntN(len(names))].Name
-				a, err = a.Without(name)
-				for b, of := range buckets {
-					if of == name {
-						delete(buckets, b)
-						naive.remove(b)
-					}
+			before, was := m.a, fmt.Sprint(*m.a)
+			came, went := m.step(t, rng, (rng.IntN(6) > 0) == (step/60%2 == 0)) // most come, or most go
+			require.Equal(t, was, fmt.Sprint(*before), "the old one is as it was")
+			m.check(t, hashes)
+			for _, h := range hashes {
+				if from, to := before.LocateHash(h).Name, m.a.LocateHash(h).Name; went != "" {
+					require.Equal(t, from == went, from != to)
+				} else if from != to {
+					require.Equal(t, came, to)
 				}
-				requireAnchorMoves(t, hashes, before, a, name, "")
-				back, err := a.With(Node{Name: name, Weight: 1})
+			}
+			if went != "" {
+				back, err := m.a.With(Node{Name: went, Weight: 1})
 				require.NoError(t, err)
 				require.Equal(t, was, fmt.Sprint(*back))
-			}
-			require.NoError(t, err)
-			require.Equal(t, was, fmt.Sprint(*before), "the old one is as it was")
-			require.Equal(t, naive.works, a.w[:a.Len()])
-			for _, h := range hashes {
-				if a.Len() > 0 {
-					require.Equal(t, buckets[naive.find(h)], a.LocateHash(h).Name)
-				}
 			}
 		}
 	}
 }
 
-// requireAnchorMoves: keys move only from who goes, or to who comes.
-func requireAnchorMoves(t *testing.T, hashes []uint64, before, after *Anchor, goes, comes string) {
-	t.Helper()
-	for _, h := range hashes {
-		from, to := before.LocateHash(h).Name, after.LocateHash(h).Name
-		if goes != "" {
-			require.Equal(t, from != to, from == goes)
-		} else if from != to {
-			require.Equal(t, comes, to)
+// FuzzAnchor lets the fuzzer choose who comes and goes, and looks at what has come of it.
+func FuzzAnchor(f *testing.F) {
+	f.Add([]byte("\x07some come and some go, in whatever order the bytes say"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rng := seed.Of(data)
+		m := newAnchorModel(t, 1+rng.IntN(12))
+		for range min(len(data)/8, 40) {
+			m.step(t, rng, rng.IntN(3) > 0)
 		}
-	}
+		m.check(t, someHashes(rng, 20))
+	})
 }
 
 // thinned returns one of some capacity of which all nodes but some have gone, at random.
