@@ -236,6 +236,34 @@ func TestSkeletonDrift(t *testing.T) {
 	require.Equal(t, 22974, movedAnew)
 }
 
+// TestSkeletonEmpty: keys of empty clusters go to the inhabited ones as these are frozen, be
+// there many or few of them: a second try is independent of the first.
+func TestSkeletonEmpty(t *testing.T) {
+	const keys = 40_000
+	s := skeleton(t, 2, unequal(130)...)
+	for first, golden := range map[uint32]uint64{8: 0xf9e3fe61d896a40b, 12: 0xd5e2e71294cf4731, 14: 0x270846889252e3bf} { // of 16 clusters, those before are empty
+		var gone []string
+		for i, n := range s.nodes {
+			if s.homes[i] < first && s.homes[i] != 2 {
+				gone = append(gone, n.Name)
+			}
+		}
+		left, err := s.Without(gone...)
+		require.NoError(t, err)
+		got, want := make([]int, left.Len()), shares(left)
+		for i := range keys {
+			at, err := left.index(left.Locate(fmt.Sprint(i)).Name)
+			require.NoError(t, err)
+			got[at]++
+		}
+		for i := range want {
+			want[i] *= keys
+		}
+		require.InDelta(t, 0, chiSquare(got, want), 5, "from %d on", first)
+		require.Equal(t, golden, fingerprint(left), "from %d on: %#x", first, fingerprint(left))
+	}
+}
+
 // TestSkeletonOrder: what comes after a node has gone is where that was, what comes before is
 // elsewhere; but several that come at once do so in the order of their names.
 func TestSkeletonOrder(t *testing.T) {
@@ -272,6 +300,9 @@ func TestSkeletonEmptiest(t *testing.T) {
 		require.Equal(t, uint32(want), b.emptiest(weights))
 	}
 	require.Equal(t, uint32(0), b.emptiest([]uint64{0, 0, 0}))
+	b.vertices[1].weight, b.vertices[2].weight = 1<<40, 1<<40 // times 2²⁴ is 2⁶⁴
+	require.Equal(t, uint32(0), b.emptiest([]uint64{1, 1 << 24, 1 << 62}))
+	require.Equal(t, uint32(1), b.emptiest([]uint64{1 << 24, 1, 1 << 62}))
 	require.Equal(t, uint32(1), b.emptiest([]uint64{1, 0, 0}))
 }
 
