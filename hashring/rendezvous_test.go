@@ -36,6 +36,8 @@ func naiveHighest(h uint64, factors []uint64) int {
 	return best
 }
 
+// TestRendezvousAgainstNaive. Planted and caught: the upper half without its offset, the odd
+// node in the wrong place, and of two that are equal the last.
 func TestRendezvousAgainstNaive(t *testing.T) {
 	rng := seed.New(t)
 	for n := 1; n < 20; n++ {
@@ -94,7 +96,8 @@ func even(n, total int) []float64 {
 
 // TestRendezvousIsMixed: one multiplication is enough. Shares are even, who takes over a
 // node's keys is even for each pair of nodes, and so is who is third: by chance they would
-// differ by more than 5 standard deviations once in a million runs.
+// differ by more than 5 standard deviations once in a million runs or so. Planted and caught:
+// factors of 10 bits, the first or the last ones.
 func TestRendezvousIsMixed(t *testing.T) {
 	const n = 16
 	r := rendezvous(t, named(n)...)

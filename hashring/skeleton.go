@@ -39,11 +39,11 @@ import (
 // on lists. After some tries all inhabited clusters are asked at once, as if they were
 // children of the root; that is the rest of the list, and an end to it.
 //
-//	a lookup     O(fanout · log n), and a cluster; O(n/8) for the few keys that came to
-//	             empty clusters only
-//	memory       32 bytes a node, besides the node, and 3 to 6 for its part of the skeleton
+//	a lookup     O(fanout · log n), and a cluster, of less than 8 · fanout nodes at first;
+//	             O(n/8) for the few keys that came to empty clusters only
+//	memory       32 bytes a node, besides the node, and up to 7 for its part of the skeleton
 //	a new node   its share of the keys move, all of them to it
-//	bad at       shares that stay right without being built anew
+//	bad at       few nodes; shares that stay right without being built anew
 type Skeleton struct {
 	bones
 	members
