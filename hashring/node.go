@@ -110,7 +110,7 @@ func (m members) without(names []string) ([]Node, error) {
 func (m members) alike() error {
 	for _, n := range m.nodes {
 		if first := m.nodes[0]; n.Weight != first.Weight {
-			return fmt.Errorf("%w: %q has a weight of %d and %q of %d, and this algorithm knows none: use a Ring",
+			return fmt.Errorf("%w: %q has a weight of %d and %q of %d, and this algorithm knows none: use a Ring or WeightedRendezvous",
 				ErrNode, first.Name, first.Weight, n.Name, n.Weight)
 		}
 	}
