@@ -15,7 +15,7 @@ import "math"
 // is a value and is safe for concurrent use.
 type Transfer struct {
 	From, To Node // as they are before and after; zero if there is none
-	Hashes   Arc  // all of them in the plan of a Range
+	Hashes   Arc  // as Ring.Hash returns them; all of them in the plan of a Range
 	Keys     Span // all of them in the plan of a Ring
 	// Some says that, of the keys in Hashes that From has, only some move to To: the two rings
 	// hash keys in different ways, and so no arc says which ones. Diff does, for keys one has.
@@ -42,9 +42,10 @@ func allHashes() Arc { return Arc{0, math.MaxUint64} }
 // arcs whose node before and after has not the same name. Arcs side by side with the same From
 // and To are one. It takes time in proportion to the virtual nodes of both.
 //
-// If the rings hash keys in different ways, a key says nothing about its other hash, and any
-// node may hand keys to any other. Then Plan returns each such pair once, with the whole circle
-// and Some: every key that moves is in the one of its From and To, but more are.
+// If the rings hash keys in different ways, as one of NewKetama and one that is not do, then one
+// hash of a key says nothing about the other, and any node may hand keys to any other. Then Plan
+// returns each such pair once, with the whole circle and Some: every key that moves is in the one
+// of its From and To, but more are.
 func (r *Ring) Plan(after *Ring) []Transfer {
 	if len(r.nodes) > 0 && len(after.nodes) > 0 && !r.hashesKeysLike(after) {
 		return anyToAny(r.nodes, after.nodes)
@@ -69,12 +70,7 @@ func (r *Ring) Plan(after *Ring) []Transfer {
 			return plan
 		}
 		first = last + 1
-		if endBefore == last {
-			i++
-		}
-		if endAfter == last {
-			j++
-		}
+		i, j = r.after(i, last), after.after(j, last)
 	}
 }
 
@@ -94,6 +90,15 @@ func (r *Ring) arc(i int) (last uint64, owner int) {
 		return math.MaxUint64, int(r.owners[0])
 	}
 	return r.hashes[i], int(r.owners[i])
+}
+
+// after returns the first arc, from number i on, that does not end with a hash. Where two places
+// are equal, as they may be for ketama, only the first has an arc.
+func (r *Ring) after(i int, last uint64) int {
+	for i < len(r.hashes) && r.hashes[i] == last {
+		i++
+	}
+	return i
 }
 
 // node returns an owner by number.

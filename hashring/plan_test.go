@@ -1,6 +1,7 @@
 package hashring
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,8 +16,8 @@ import (
 // anywhere, and compares what moves with the plan.
 //
 // Planted and caught: an arc that ends one hash late; the arc behind the last place left out;
-// both lists going on when only one has a place there; numbers of owners compared, not names;
-// arcs not joined.
+// both lists going on when only one has a place there; an arc for each of two equal places; numbers
+// of owners compared, not names; arcs not joined.
 func TestRingPlan(t *testing.T) {
 	rng := seed.New(t)
 	for range 60 {
@@ -45,17 +46,19 @@ func someRing(t *testing.T, rng *rand.Rand) *Ring {
 	return ring(t, RingConfig{VirtualNodes: 5}, nodes...)
 }
 
-// ringOf has some of the hashes as places, of any of three nodes.
+// ringOf has some of the hashes as places, of any of three nodes, and some of those twice.
 func ringOf(rng *rand.Rand, hashes []uint64) *Ring {
-	r := &Ring{members: members{named(3)}, circle: circle{start: make([]uint32, 3), shift: 63}}
+	var places []place
 	for _, h := range hashes {
-		if rng.IntN(2) == 0 {
-			r.hashes, r.owners = append(r.hashes, h), append(r.owners, rng.Uint32N(3))
+		for range rng.IntN(3) {
+			places = append(places, place{h, rng.Uint32N(3)})
 		}
 	}
-	if len(r.hashes) == 0 {
+	if len(places) == 0 {
 		return &Ring{}
 	}
+	r := &Ring{members: members{named(3)}}
+	r.circle, r.owners = newCircle(places, 0)
 	return r
 }
 
@@ -164,5 +167,31 @@ func TestAnyToAny(t *testing.T) {
 			transfer := Transfer{From: from, To: to, Hashes: allHashes(), Some: true}
 			require.Equal(t, from.Name != to.Name, slices.Contains(plan, transfer))
 		}
+	}
+}
+
+// TestRingPlanKetama: a plan from one ketama ring to another is exact; one between rings that
+// hash keys in different ways has whatever moves, and says that more is in it.
+//
+// Planted and caught: rings that are taken to hash keys in the same way.
+func TestRingPlanKetama(t *testing.T) {
+	rng := seed.New(t)
+	before, err := NewKetama(named(12)...)
+	require.NoError(t, err)
+	after, err := before.Without("node-7")
+	require.NoError(t, err)
+	none, err := NewKetama()
+	require.NoError(t, err)
+	checkPlan(t, rng, before, after)
+	checkPlan(t, rng, none, ring(t, RingConfig{}, named(3)...))
+
+	other := ring(t, RingConfig{}, named(12)...)
+	plan := before.Plan(other)
+	require.Len(t, plan, 12*11)
+	for i := range 1000 {
+		key := fmt.Sprint("key", i)
+		from, to := before.Locate(key), other.Locate(key)
+		moves := Transfer{From: from, To: to, Hashes: allHashes(), Some: true}
+		require.Equal(t, from != to, slices.Contains(plan, moves))
 	}
 }
