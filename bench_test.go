@@ -12,6 +12,7 @@ import (
 	"github.com/plinth-go/plinth/btree"
 	"github.com/plinth-go/plinth/btree/ordered"
 	"github.com/plinth-go/plinth/cache"
+	"github.com/plinth-go/plinth/hashring"
 	"github.com/plinth-go/plinth/lsm"
 	"github.com/plinth-go/plinth/ratelimit"
 	"github.com/plinth-go/plinth/vfs"
@@ -35,6 +36,7 @@ func BenchmarkTour(b *testing.B) {
 	b.Run("pkg=btree/op=put/durability=synced", tourBTree)
 	b.Run("pkg=ordered/op=get/n=100000", tourOrdered)
 	b.Run("pkg=ratelimit/op=allow/keys=1", tourRatelimit)
+	b.Run("pkg=hashring/op=locate/n=100", tourHashring)
 }
 
 // tourWAL: an acknowledged record costs a flush of the disk, unless writers
@@ -192,4 +194,34 @@ func tourRatelimit(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(granted)/b.Elapsed().Seconds(), "granted/s")
+}
+
+// tourHashring: a key is found among 16,000 places in a step or two, whoever they belong to. And
+// if one of a hundred nodes goes, about one of a hundred keys moves: moved/key.
+func tourHashring(b *testing.B) {
+	var nodes []hashring.Node
+	for i := range 100 {
+		nodes = append(nodes, hashring.Node{Name: fmt.Sprintf("node-%d", i), Weight: 1})
+	}
+	before, err := hashring.NewRing(hashring.RingConfig{}, nodes...)
+	require.NoError(b, err)
+	after, err := before.Without("node-17")
+	require.NoError(b, err)
+	keys := make([]string, 1<<14)
+	moved := 0
+	for i := range keys {
+		keys[i] = fmt.Sprintf("user/%d", i)
+		if before.Locate(keys[i]) != after.Locate(keys[i]) {
+			moved++
+		}
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if before.Locate(keys[i]).Weight == 0 {
+			b.Fatal("nowhere")
+		}
+		i = (i + 1) % len(keys)
+	}
+	b.ReportMetric(float64(moved)/float64(len(keys)), "moved/key")
 }
