@@ -4,10 +4,14 @@ go 1.25.0
 
 require (
 	github.com/Yiling-J/theine-go v0.6.3
+	github.com/cespare/xxhash/v2 v2.3.0
 	github.com/cockroachdb/pebble/v2 v2.1.7
 	github.com/dgraph-io/badger/v4 v4.9.6
 	github.com/dgraph-io/ristretto/v2 v2.4.2
+	github.com/dgryski/go-jump v0.0.0-20170409065014-e1f439676b57
+	github.com/dgryski/go-rendezvous v0.0.0-20200823014737-9f7001d12a5f
 	github.com/failsafe-go/failsafe-go v0.9.8
+	github.com/golang/groupcache v0.0.0-20241129210726-2c02b8208cf8
 	github.com/google/btree v1.1.3
 	github.com/hashicorp/go-hclog v0.14.1
 	github.com/hashicorp/golang-lru/v2 v2.0.7
@@ -15,6 +19,7 @@ require (
 	github.com/hashicorp/raft-wal v0.4.0
 	github.com/maypok86/otter/v2 v2.4.0
 	github.com/plinth-go/plinth v0.0.0-00010101000000-000000000000
+	github.com/serialx/hashring v0.0.0-20200727003509-22c0c7ab6b1b
 	github.com/sethvargo/go-limiter v0.7.1
 	github.com/stretchr/testify v1.12.1
 	github.com/syndtr/goleveldb v1.0.0
@@ -24,6 +29,7 @@ require (
 	go.etcd.io/bbolt v1.5.0
 	go.uber.org/ratelimit v0.3.1
 	golang.org/x/time v0.15.0
+	stathat.com/c/consistent v1.0.0
 )
 
 require (
@@ -35,7 +41,6 @@ require (
 	github.com/benbjohnson/immutable v0.4.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/bits-and-blooms/bitset v1.24.4 // indirect
-	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/cockroachdb/crlib v0.0.0-20241112164430-1264a2edc35b // indirect
 	github.com/cockroachdb/errors v1.11.3 // indirect
 	github.com/cockroachdb/logtags v0.0.0-20230118201751-21c54148d20b // indirect
@@ -89,3 +94,6 @@ require (
 )
 
 replace github.com/plinth-go/plinth => ../..
+
+// The module is served under this name only.
+replace stathat.com/c/consistent => github.com/stathat/consistent v1.0.0

@@ -90,7 +90,8 @@ func (s *session) comparisons() ([]comparison, error) {
 	if s.traces.file != "" || err != nil {
 		return []comparison{hits}, err
 	}
-	return []comparison{walComparison{}, hits, cacheSpeed{}, cacheMemory{}, cacheAllocs{}, cacheExpiry{}, lsmComparison{}, lsmLong{}, treeComparison{}, orderedSpeed{}, rateSpeed{}, rateMemory{}, rateWait{}}, nil
+	return []comparison{walComparison{}, hits, cacheSpeed{}, cacheMemory{}, cacheAllocs{}, cacheExpiry{}, lsmComparison{}, lsmLong{}, treeComparison{}, orderedSpeed{}, rateSpeed{}, rateMemory{}, rateWait{},
+		ringLookups(), ringlessLookups(), hashChanges{}, hashShares{}}, nil
 }
 
 // choose checks the flags and picks what to measure.
