@@ -10,7 +10,7 @@ import (
 
 // TestHashRings proves that each ring does the work that is measured. Planted and caught: a
 // ring of 1 virtual node, replicas that have a node twice or begin with the second one, a Remove
-// that does nothing, a loop that leaves out a key.
+// that does nothing, an Add that loses another node, loops that leave out a key or a replica.
 func TestHashRings(t *testing.T) {
 	keys, names := newHashKeys(20_000), nodeNames(20)
 	for _, impl := range ringImpls() {
@@ -46,8 +46,8 @@ func TestHashRings(t *testing.T) {
 	}
 }
 
-// TestHashRingless is the same for what has no ring, and for as many keys on each node as on
-// the next.
+// TestHashRingless is the same for what has no ring. Planted and caught: a Jump among one
+// bucket less than there are.
 func TestHashRingless(t *testing.T) {
 	keys, names := newHashKeys(20_000), nodeNames(20)
 	for _, impl := range ringlessLookups().impls {
