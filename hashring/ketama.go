@@ -26,8 +26,8 @@ import (
 //   - Each of n nodes of one weight should get 40 digests. The library computes in single
 //     precision, where for some n (61, 122, 237 … 11 up to 1,000) what should be 40 is just
 //     below, and each gets 39.
-//   - A node that is lighter than 1/40 of the mean gets no point: no key is on it, and
-//     LocateN does not yield it.
+//   - A node that is lighter than 1/40 of the mean gets no point: no key is on it. LocateN,
+//     which is not the library's, has it after those that have points.
 //   - Shares are rounded down to a fortieth of the mean.
 //   - How many points a node has depends on the weights of all. If weights differ, With and
 //     Without therefore move keys also between nodes that stay. If all weigh the same they do
@@ -59,23 +59,20 @@ func NewKetama(nodes ...Node) (*Ring, error) {
 	if len(m.nodes) > maxPlaces/160 {
 		return nil, fmt.Errorf("hashring: %d nodes: want up to %d", len(m.nodes), maxPlaces/160)
 	}
-	r := &Ring{members: m, ketama: true}
+	r := &Ring{members: m, zoning: newZoning(m.nodes), ketama: true}
 	total := int64(0)
 	for _, n := range m.nodes {
 		total += int64(n.Weight)
 	}
 	var points []place
-	var some []Node // that have points
 	for owner, n := range m.nodes {
 		digests := ketamaDigests(n.Weight, total, len(m.nodes))
 		points = appendKetama(points, n.Name, uint32(owner), digests)
-		if digests > 0 {
-			some = append(some, n)
+		if digests == 0 {
+			r.last = append(r.last, uint32(owner))
 		}
 	}
 	r.circle, r.owners = newCircle(points, 0)
-	r.zoning = newZoning(some)
-	r.number(some)
 	return r, nil
 }
 
@@ -97,20 +94,6 @@ func appendKetama(points []place, name string, owner uint32, digests int) []plac
 		}
 	}
 	return points
-}
-
-// number makes the zoning of some nodes one of all, as owners are numbers among all. The
-// others are nobody's, and never have a turn.
-func (r *Ring) number(some []Node) {
-	if len(some) == len(r.nodes) {
-		return
-	}
-	zones := make([]uint32, len(r.nodes))
-	for i, n := range some {
-		all, _ := r.index(n.Name)
-		zones[all] = r.zones[i]
-	}
-	r.zones = zones
 }
 
 // ketamaHash is where a key is on the ring.

@@ -236,27 +236,50 @@ func TestKetamaEqualPoints(t *testing.T) {
 	require.Equal(t, 4, pairs)
 }
 
-// TestKetamaWithoutPoints: who is much lighter than the others has no keys.
+// TestKetamaWithoutPoints: who is much lighter than the others has no keys, and is behind them
+// in its round: so each node has a place in the sequence of a key, as a Sequencer must see to.
 //
-// Planted and caught: all nodes in the zoning, so that LocateN does not end; numbers among those
-// that have points instead of all; zones in the opposite order.
+// Planted and caught: nobody who is last; only the first of them; the last of them first.
 func TestKetamaWithoutPoints(t *testing.T) {
 	nodes := []Node{
 		{Name: "a", Weight: 1, Zone: "z"}, {Name: "b", Weight: 100, Zone: "y"}, {Name: "c", Weight: 100, Zone: "x"},
-		{Name: "d", Weight: 1, Zone: "x"}, {Name: "e", Weight: 100, Zone: "x"},
+		{Name: "d", Weight: 1, Zone: "x"}, {Name: "e", Weight: 100, Zone: "x"}, {Name: "f", Weight: 1, Zone: "z"},
 	}
 	r := ketama(t, nodes...)
-	require.Equal(t, 5, r.Len())
+	require.Equal(t, 6, r.Len())
 	for i := range 100 {
 		key := strconv.Itoa(i)
 		got := slices.Collect(r.LocateN(key))
-		require.ElementsMatch(t, []Node{nodes[1], nodes[2], nodes[4]}, got)
+		require.ElementsMatch(t, nodes, got, "each once")
 		require.Equal(t, r.Locate(key), got[0])
 		require.NotEqual(t, got[0].Zone, got[1].Zone)
+		require.Equal(t, nodes[0], got[2], "the first of z, which has no points")
+		require.Contains(t, []Node{nodes[2], nodes[4]}, got[3])
+		require.Equal(t, []Node{nodes[5], nodes[3]}, got[4:])
 	}
 	heavier, err := r.Without("b", "c", "e")
 	require.NoError(t, err)
-	require.Len(t, slices.Collect(heavier.LocateN("key")), 2)
+	require.Empty(t, heavier.last)
+	require.Len(t, slices.Collect(heavier.LocateN("key")), 3)
+
+	nodes = named(100)
+	nodes[7].Weight = 10_000
+	r = ketama(t, nodes...)
+	got := slices.Collect(r.LocateN("key"))
+	require.Equal(t, nodes[7], got[0])
+	require.Equal(t, slices.Collect(r.Nodes()), slices.Insert(got[1:], slices.Index(r.nodes, nodes[7]), nodes[7]), "by name")
+}
+
+// TestKetamaBounded: those that have no points get what is too much for the others. If there are
+// enough leases, the others together are full: then there must be a place for one more.
+func TestKetamaBounded(t *testing.T) {
+	b := bounded(t, ketama(t, Node{Name: "a", Weight: 1}, Node{Name: "b", Weight: 100}, Node{Name: "c", Weight: 100}), 1./1024)
+	for i := range 1005 {
+		_, err := b.Acquire(strconv.Itoa(i))
+		require.NoError(t, err)
+	}
+	require.InDelta(t, 5, b.Load("a"), 1)
+	require.NotZero(t, b.Load("a"))
 }
 
 func TestKetamaAllocatesNothing(t *testing.T) {

@@ -143,16 +143,23 @@ func (r *Ring) LocateN(key string) iter.Seq[Node] {
 }
 
 // inTurn yields each node once, zone by zone, in the order in which they are in a list that
-// goes round, from a start on. All nodes that the zoning knows must be in it.
+// goes round, from a start on. Whom the zoning knows as last comes after the whole list; all
+// others that it knows must be in it.
 func inTurn[number uint16 | uint32](m *members, z *zoning, list []number, start int, yield func(Node) bool) {
 	var memory [2 * onStack]uint64
 	t := z.begin(&memory)
+	end := start + len(list) // it goes round from len(list) on
 	for _, left := range z.rounds {
 		for i := start; left > 0; i++ {
-			if i == len(list) {
-				i = 0
+			var node uint32
+			switch {
+			case i >= end:
+				node = z.last[i-end]
+			case i >= len(list):
+				node = uint32(list[i-len(list)])
+			default:
+				node = uint32(list[i])
 			}
-			node := uint32(list[i])
 			if !z.may(t, node) {
 				continue
 			}

@@ -9,6 +9,7 @@ package hashring
 type zoning struct {
 	zones  []uint32 // of nodes, by number
 	rounds []int    // how many zones have a first node, a second one, …
+	last   []uint32 // nodes that are never near: in each round they come after all others
 }
 
 // newZoning gives zones numbers. A node that has none is in one of its own.
