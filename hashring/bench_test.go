@@ -2,6 +2,7 @@ package hashring
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 )
@@ -26,6 +27,34 @@ func BenchmarkLocate(b *testing.B) {
 					i++
 				}
 			})
+		}
+	}
+}
+
+// BenchmarkLocateN takes three nodes of a key, or all of them. The naive way begins each round of
+// zones at the place of the key.
+func BenchmarkLocateN(b *testing.B) {
+	const n = 1000
+	for _, zones := range []int{1, 3, n} {
+		nodes := named(n)
+		for i := range nodes {
+			nodes[i].Zone = fmt.Sprint(i % zones)
+		}
+		r := ring(b, RingConfig{}, nodes...)
+		for name, locateN := range map[string]func(string) iter.Seq[Node]{"ring": r.LocateN, "naive": r.locateNNaive} {
+			for of, most := range map[string]int{"three": 3, "all": n} {
+				b.Run(fmt.Sprintf("impl=%s/case=%s/zones=%d/n=%d", name, of, zones, n), func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						left := most
+						for range locateN("user/17") {
+							if left--; left == 0 {
+								break
+							}
+						}
+					}
+				})
+			}
 		}
 	}
 }

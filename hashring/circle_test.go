@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 	"testing"
@@ -99,6 +101,52 @@ func inRounds(order []Node) []Node {
 		order = left
 	}
 	return taken
+}
+
+// locateNNaive begins each round where the key is.
+func (r *Ring) locateNNaive(key string) iter.Seq[Node] {
+	return func(yield func(Node) bool) {
+		var memory [2 * onStack]uint64
+		t, start := r.begin(&memory), r.find(r.Hash(key))
+		for _, left := range r.rounds {
+			for i := start; left > 0; i++ {
+				if i == len(r.owners) {
+					i = 0
+				}
+				node := r.owners[i]
+				if !r.may(t, node) {
+					continue
+				}
+				r.took(t, node)
+				if left--; !yield(r.nodes[node]) {
+					return
+				}
+			}
+			t.next()
+		}
+	}
+}
+
+// TestLocateNFarRounds: rounds of many nodes and zones of any sizes, which go round the circle.
+//
+// Planted and caught: a round that begins one place too late; at the last one that the round
+// before passed over; at a start that is not the circle's end when it goes round.
+func TestLocateNFarRounds(t *testing.T) {
+	rng := seed.New(t)
+	for range 40 {
+		nodes := named(1 + rng.IntN(60))
+		zones := 1 + rng.IntN(len(nodes))
+		for i := range nodes {
+			if zone := min(rng.IntN(zones), rng.IntN(zones)); zone > 0 {
+				nodes[i].Zone = fmt.Sprint(zone)
+			}
+		}
+		r := ring(t, RingConfig{VirtualNodes: 1 + rng.IntN(4)}, nodes...)
+		for i := range 20 {
+			key := fmt.Sprint(i)
+			require.Equal(t, slices.Collect(r.locateNNaive(key)), slices.Collect(r.LocateN(key)), "%v", nodes)
+		}
+	}
 }
 
 // TestLocateNInRounds compares with the order without zones.

@@ -145,12 +145,17 @@ func (r *Ring) LocateN(key string) iter.Seq[Node] {
 // inTurn yields each node once, zone by zone, in the order in which they are in a list that
 // goes round, from a start on. Whom the zoning knows as last comes after the whole list; all
 // others that it knows must be in it.
+//
+// A round begins where the one before it first passed somebody over: before that, all have had
+// their turn. To begin at the start again would take some 50 times as long for all of 1000 nodes
+// that are in one zone (BenchmarkLocateN).
 func inTurn[number uint16 | uint32](m *members, z *zoning, list []number, start int, yield func(Node) bool) {
 	var memory [2 * onStack]uint64
 	t := z.begin(&memory)
 	end := start + len(list) // it goes round from len(list) on
 	for _, left := range z.rounds {
-		for i := start; left > 0; i++ {
+		i, passed := start, end+len(z.last)
+		for ; left > 0; i++ {
 			var node uint32
 			switch {
 			case i >= end:
@@ -160,7 +165,11 @@ func inTurn[number uint16 | uint32](m *members, z *zoning, list []number, start 
 			default:
 				node = uint32(list[i])
 			}
+			if t.had(node) {
+				continue
+			}
 			if !z.may(t, node) {
+				passed = min(passed, i)
 				continue
 			}
 			z.took(t, node)
@@ -168,6 +177,7 @@ func inTurn[number uint16 | uint32](m *members, z *zoning, list []number, start 
 				return
 			}
 		}
+		start = min(passed, i)
 		t.next()
 	}
 }

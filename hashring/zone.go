@@ -51,10 +51,13 @@ func (z *zoning) begin(memory *[2 * onStack]uint64) turns {
 	return turns{memory[:onStack], memory[onStack:]}
 }
 
+// had reports whether a node has had its turn.
+func (t turns) had(node uint32) bool { return t.nodes[node/64]&(1<<(node%64)) != 0 }
+
 // may reports whether it may be the turn of a node.
 func (z *zoning) may(t turns, node uint32) bool {
 	zone := z.zones[node]
-	return t.nodes[node/64]&(1<<(node%64)) == 0 && t.zones[zone/64]&(1<<(zone%64)) == 0
+	return !t.had(node) && t.zones[zone/64]&(1<<(zone%64)) == 0
 }
 
 // took notes that a node has had its turn.
