@@ -12,16 +12,21 @@ package hashring
 //	bad at         it knows numbers, not names: only the last bucket can go
 
 // Jump returns the bucket of a hash, from 0 to buckets-1. It panics if there are no buckets.
+//
+// It is the same on every machine: a division and a multiplication, each of which is rounded
+// as IEEE 754 says, with no addition between them that some processors would fuse. But a
+// product may be 2⁶³ or more, and what that is as an integer differs from one processor to
+// the next. So it is compared before it is converted.
 func Jump(h uint64, buckets int) int {
 	if buckets < 1 {
 		panic("hashring: Jump: no buckets")
 	}
 	const most = 1 << 31 // what 31 random bits can tell apart
-	at, next := int64(-1), int64(0)
-	for next < int64(buckets) {
-		at = next
+	at, next := int64(0), 0.0
+	for next < float64(buckets) {
+		at = int64(next)
 		h = h*2862933555777941757 + 1 // the generator of the paper
-		next = int64(float64(at+1) * (most / float64(h>>33+1)))
+		next = float64(at+1) * (most / float64(h>>33+1))
 	}
 	return int(at)
 }

@@ -1,9 +1,13 @@
 package hashring
 
 import (
+	"math"
+	"math/big"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/internal/seed"
 )
 
 // TestJump compares with published vectors: of go-jump, and of Guava for 100 buckets.
@@ -30,5 +34,41 @@ func TestJump(t *testing.T) {
 			}
 		}
 		require.InEpsilon(t, 1/float64(n+1), float64(moved)/100_000, 0.05)
+	}
+}
+
+// naiveJump computes with numbers of 53 bits in software, in which nothing overflows.
+func naiveJump(h uint64, buckets int) int {
+	float := func(n int64) *big.Float { return new(big.Float).SetPrec(53).SetInt64(n) }
+	at, next := int64(-1), int64(0)
+	for next < int64(buckets) {
+		at = next
+		h = h*2862933555777941757 + 1
+		quotient := float(0).Quo(float(1<<31), float(int64(h>>33)+1))
+		product := float(0).Mul(float(at+1), quotient)
+		next, _ = product.Int64() // or the highest, if it does not fit
+		if product.Cmp(float(int64(buckets))) >= 0 {
+			break
+		}
+	}
+	return int(at)
+}
+
+// TestJumpAgainstNaive: on every machine the same, for as many buckets as an int can say.
+//
+// Planted and caught: a product that is converted before it is compared, which never ends with
+// 2⁵³ buckets on amd64; a float32; a generator that shifts by 32.
+func TestJumpAgainstNaive(t *testing.T) {
+	rng := seed.New(t)
+	for _, h := range []uint64{0, 1, 1 << 63, math.MaxUint64} {
+		require.Zero(t, Jump(h, 1))
+	}
+	for range 5000 {
+		h, buckets := rng.Uint64(), 1+rng.IntN(math.MaxInt)>>rng.IntN(31)
+		for _, n := range []int{buckets, math.MaxInt, math.MaxInt - 1, math.MaxInt - 600, math.MaxInt>>10 + 2, 1 << 30} {
+			got := Jump(h, n)
+			require.True(t, 0 <= got && got < n, "%#x of %d", h, n)
+			require.Equal(t, naiveJump(h, n), got, "%#x of %d", h, n)
+		}
 	}
 }
