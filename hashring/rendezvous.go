@@ -1,6 +1,9 @@
 package hashring
 
-import "iter"
+import (
+	"fmt"
+	"iter"
+)
 
 // Rendezvous is highest random weight (Thaler, Ravishankar, 1998): each node has a score for
 // each key, made of both, and the key belongs to the highest. All nodes weigh the same here.
@@ -29,11 +32,11 @@ func NewRendezvous(nodes ...Node) (*Rendezvous, error) {
 	if err := m.alike(); err != nil {
 		return nil, err
 	}
-	r := &Rendezvous{members: m, zoning: newZoning(m.nodes), factors: make([]uint64, m.Len())}
-	for i, n := range m.nodes {
-		r.factors[i] = factor(n.Name)
+	factors, err := m.factors()
+	if err != nil {
+		return nil, err
 	}
-	return r, nil
+	return &Rendezvous{m, newZoning(m.nodes), factors}, nil
 }
 
 // With returns one with more nodes.
@@ -121,6 +124,20 @@ func highest(h uint64, factors []uint64) int {
 		best = 2 * half
 	}
 	return best
+}
+
+// factors returns the factors of nodes, or an error if two are the same: of these nodes the
+// second would never have a key.
+func (m members) factors() ([]uint64, error) {
+	factors, owners := make([]uint64, m.Len()), make(map[uint64]string, m.Len())
+	for i, n := range m.nodes {
+		f := factor(n.Name)
+		if other, taken := owners[f]; taken {
+			return nil, fmt.Errorf("%w: of %q and %q, at %016x: call one of them something else", ErrCollision, other, n.Name, f)
+		}
+		factors[i], owners[f] = f, n.Name
+	}
+	return factors, nil
 }
 
 // factor makes the factor of a node.

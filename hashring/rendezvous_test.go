@@ -158,6 +158,25 @@ func TestRendezvousMoves(t *testing.T) {
 	require.ErrorIs(t, err, ErrNode)
 }
 
+// TestFactorCollision: of two nodes with one factor one would never have a key. Planted and
+// caught: no comparison at all, in each of the constructors, in Skeleton's With.
+func TestFactorCollision(t *testing.T) {
+	a, b := colliding()
+	for _, others := range [][]Node{nil, named(20)} {
+		nodes := append(others, Node{Name: b, Weight: 1}, Node{Name: a, Weight: 1})
+		all, last := len(nodes)-1, nodes[len(nodes)-1]
+		_, err := NewRendezvous(nodes...)
+		require.ErrorIs(t, err, ErrCollision)
+		require.ErrorContains(t, err, `of "a---`)
+		_, err = NewWeightedRendezvous(nodes...)
+		require.ErrorIs(t, err, ErrCollision)
+		_, err = NewSkeleton(0, nodes...)
+		require.ErrorIs(t, err, ErrCollision)
+		_, err = skeleton(t, 0, nodes[:all]...).With(last)
+		require.ErrorIs(t, err, ErrCollision)
+	}
+}
+
 func TestRendezvousLocateNAllocatesNothing(t *testing.T) {
 	r := rendezvous(t, named(9)...)
 	require.Zero(t, testing.AllocsPerRun(100, func() {

@@ -39,7 +39,7 @@ import (
 // on lists. After some tries all inhabited clusters are asked at once, as if they were
 // children of the root; that is the rest of the list, and an end to it.
 //
-//	a lookup     O(fanout · log n), and a cluster, of less than 8 · fanout nodes at first;
+//	a lookup     O(fanout · log n), and a cluster, of at most 8 · fanout nodes at first;
 //	             O(n/8) for the few keys that came to empty clusters only
 //	memory       32 bytes a node, besides the node, and up to 7 for its part of the skeleton
 //	a new node   its share of the keys move, all of them to it
@@ -96,27 +96,32 @@ func NewSkeleton(fanout int, nodes ...Node) (*Skeleton, error) {
 		weights[b.first+int(homes[i])] += uint64(n.Weight)
 	}
 	b.freeze(weights)
-	return newSkeleton(b, m, homes), nil
+	return newSkeleton(b, m, homes)
 }
 
-// freeze makes the vertices, of which the clusters have weights yet.
+// freeze makes the vertices. The weights of clusters are there, those above are their sums.
 func (b *bones) freeze(weights []uint64) {
 	b.vertices = make([]contender, len(weights))
 	for v := len(weights) - 1; v > 0; v-- {
 		number := binary.LittleEndian.AppendUint64(nil, uint64(v))
-		b.vertices[v] = newContender(^factor(string(number))|1, weights[v]) // and no node has that
+		b.vertices[v] = newContender(^factor(string(number))|1, weights[v]) // not what a node of that name has
 		weights[(v-1)/b.fanout] += weights[v]
 	}
 }
 
 // newSkeleton puts nodes in the order of their clusters.
-func newSkeleton(b bones, m members, homes []uint32) *Skeleton {
+func newSkeleton(b bones, m members, homes []uint32) (*Skeleton, error) {
+	factors, err := m.factors()
+	if err != nil {
+		return nil, err
+	}
 	s := &Skeleton{bones: b, members: m, homes: homes}
-	s.starts = make([]uint32, len(b.vertices)-b.first+1)
+	clusters := len(b.vertices) - b.first
+	s.starts, s.inhabited = make([]uint32, clusters+1), make([]uint32, 0, clusters)
 	for _, home := range homes {
 		s.starts[home+1]++
 	}
-	for c := range len(s.starts) - 1 {
+	for c := range clusters {
 		if s.starts[c+1] > 0 {
 			s.inhabited = append(s.inhabited, uint32(c))
 		}
@@ -125,12 +130,11 @@ func newSkeleton(b bones, m members, homes []uint32) *Skeleton {
 	s.contenders, s.owners = make([]contender, len(homes)), make([]uint32, len(homes))
 	next := append([]uint32(nil), s.starts...)
 	for i, home := range homes {
-		n := m.nodes[i]
-		s.contenders[next[home]] = newContender(factor(n.Name), uint64(n.Weight))
+		s.contenders[next[home]] = newContender(factors[i], uint64(m.nodes[i].Weight))
 		s.owners[next[home]] = uint32(i)
 		next[home]++
 	}
-	return s
+	return s, nil
 }
 
 // With returns one with more nodes on the same skeleton: by name, each goes where the least
@@ -153,7 +157,7 @@ func (s *Skeleton) With(nodes ...Node) (*Skeleton, error) {
 		homes[i] = s.emptiest(weights)
 		weights[homes[i]] += uint64(n.Weight)
 	}
-	return newSkeleton(s.bones, m, homes), nil
+	return newSkeleton(s.bones, m, homes)
 }
 
 // emptiest returns the cluster whose weight is the smallest part of its frozen one; of
@@ -182,7 +186,7 @@ func (s *Skeleton) Without(names ...string) (*Skeleton, error) {
 			homes = append(homes, s.homes[i])
 		}
 	}
-	return newSkeleton(s.bones, members{left}, homes), nil
+	return newSkeleton(s.bones, members{left}, homes)
 }
 
 // Locate returns the node of a key.

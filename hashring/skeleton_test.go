@@ -144,7 +144,7 @@ func TestSkeletonMoves(t *testing.T) {
 // TestSkeletonSizes: clusters have 8 nodes or more, and as few more as the fanout lets them.
 func TestSkeletonSizes(t *testing.T) {
 	for _, fanout := range []int{2, 3, 8, 64} {
-		for _, n := range []int{0, 1, 15, 16, 17, 63, 64, 65, 511, 512, 600} {
+		for _, n := range []int{0, 1, 15, 16, 17, 31, 63, 64, 65, 511, 512, 600} {
 			s := skeleton(t, fanout, named(n)...)
 			clusters := len(s.starts) - 1
 			require.True(t, clusters == 1 || n/clusters >= clusterSize)
@@ -158,7 +158,8 @@ func TestSkeletonSizes(t *testing.T) {
 				}
 			}
 			for c := range clusters {
-				require.LessOrEqual(t, int(s.starts[c+1]-s.starts[c]), (n+clusters-1)/clusters)
+				size := int(s.starts[c+1] - s.starts[c])
+				require.LessOrEqual(t, size, min((n+clusters-1)/clusters, clusterSize*fanout))
 			}
 		}
 	}

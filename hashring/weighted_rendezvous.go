@@ -39,9 +39,13 @@ func NewWeightedRendezvous(nodes ...Node) (*WeightedRendezvous, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &WeightedRendezvous{members: m, zoning: newZoning(m.nodes), contenders: make([]contender, m.Len())}
+	factors, err := m.factors()
+	if err != nil {
+		return nil, err
+	}
+	r := &WeightedRendezvous{m, newZoning(m.nodes), make([]contender, m.Len())}
 	for i, n := range m.nodes {
-		r.contenders[i] = newContender(factor(n.Name), uint64(n.Weight))
+		r.contenders[i] = newContender(factors[i], uint64(n.Weight))
 	}
 	return r, nil
 }
