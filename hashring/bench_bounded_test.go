@@ -11,10 +11,7 @@ import (
 // full but the last; and for many keys by several goroutines. impl=locate is what a Ring takes
 // without any bound.
 func BenchmarkAcquire(b *testing.B) {
-	keys := make([]string, 1<<12)
-	for i := range keys {
-		keys[i] = fmt.Sprintf("user/%08d", i)
-	}
+	keys := userKeys()
 	for _, n := range []int{10, 100, 1000} {
 		r := ring(b, RingConfig{}, named(n)...)
 		b.Run(fmt.Sprintf("impl=locate/case=spread/n=%d", n), func(b *testing.B) {
@@ -52,15 +49,6 @@ func benchBounded(b *testing.B, r *Ring, keys []string, run func(*testing.B, []s
 	})
 	after := x.Stats()
 	b.ReportMetric(float64(after.Spilled-before.Spilled)/float64(after.Acquired-before.Acquired), "spill-ratio")
-}
-
-func benchKeys(b *testing.B, keys []string, do func(key string)) {
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		do(keys[i%len(keys)])
-		i++
-	}
 }
 
 func benchParallel(b *testing.B, keys []string, do func(key string)) {

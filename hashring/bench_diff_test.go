@@ -1,16 +1,12 @@
 package hashring
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 )
 
 func BenchmarkDiff(b *testing.B) {
-	keys := make([]string, 1000)
-	for i := range keys {
-		keys[i] = fmt.Sprintf("user/%08d", i)
-	}
+	keys := userKeys()[:1000]
 	nodes := named(101)
 	before, after := ring(b, RingConfig{}, nodes[:100]...), ring(b, RingConfig{}, nodes...)
 	b.Run("impl=ring/n=100", func(b *testing.B) { // for 1000 keys

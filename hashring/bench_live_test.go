@@ -20,10 +20,7 @@ func (l *locked) Locate(key string) Node {
 
 // BenchmarkLocateLive locates from all cores at once; impl=ring is the ring alone.
 func BenchmarkLocateLive(b *testing.B) {
-	keys := make([]string, 1<<12)
-	for i := range keys {
-		keys[i] = fmt.Sprintf("user/%08d", i)
-	}
+	keys := userKeys()
 	r := ring(b, RingConfig{}, named(100)...)
 	for _, c := range []struct {
 		name   string

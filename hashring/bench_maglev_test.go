@@ -1,45 +1,26 @@
 package hashring
 
-import (
-	"fmt"
-	"testing"
-)
+import "testing"
 
-func BenchmarkLocateMaglev(b *testing.B) {
-	keys := make([]string, 1<<12)
-	for i := range keys {
-		keys[i] = fmt.Sprintf("user/%08d", i)
-	}
-	for _, n := range []int{10, 100, 1000, 10_000} {
-		m := maglev(b, 0, named(n)...)
-		b.Run(fmt.Sprintf("impl=maglev/n=%d", n), func(b *testing.B) {
+// BenchmarkBuildMaglev is about what costs more than the table of BenchmarkBuild: ten times as
+// many entries, and one node that weighs much more than the others.
+func BenchmarkBuildMaglev(b *testing.B) {
+	uneven := named(10_000)
+	uneven[0].Weight = maxWeight
+	for _, c := range []struct {
+		name  string
+		size  int
+		nodes []Node
+	}{
+		{"case=large/n=100", 655_373, named(100)},
+		{"case=large/n=10000", 655_373, named(10_000)},
+		{"case=uneven/n=10000", 65_537, uneven},
+	} {
+		b.Run("impl=maglev/"+c.name, func(b *testing.B) {
 			b.ReportAllocs()
-			i := 0
 			for b.Loop() {
-				m.Locate(keys[i%len(keys)])
-				i++
+				maglev(b, c.size, c.nodes...)
 			}
 		})
 	}
-}
-
-func BenchmarkBuildMaglev(b *testing.B) {
-	for _, size := range []int{65_537, 655_373} {
-		for _, n := range []int{10, 100, 1000, 10_000} {
-			nodes := named(n)
-			b.Run(fmt.Sprintf("impl=maglev/size=%d/n=%d", size, n), func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					maglev(b, size, nodes...)
-				}
-			})
-		}
-	}
-	uneven := named(10_000)
-	uneven[0].Weight = maxWeight
-	b.Run("impl=maglev/case=uneven/size=65537/n=10000", func(b *testing.B) {
-		for b.Loop() {
-			maglev(b, 65_537, uneven...)
-		}
-	})
 }

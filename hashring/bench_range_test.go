@@ -31,12 +31,7 @@ func BenchmarkLocateRange(b *testing.B) {
 			},
 		} {
 			b.Run(fmt.Sprintf("impl=%s/n=%d", name, n), func(b *testing.B) {
-				b.ReportAllocs()
-				i := 0
-				for b.Loop() {
-					locate(keys[i%len(keys)])
-					i++
-				}
+				benchKeys(b, keys, func(key string) { locate(key) })
 			})
 		}
 	}

@@ -32,46 +32,10 @@ func allLogarithms(h uint64, contenders []contender) int {
 	return best.index
 }
 
-// BenchmarkSkeleton is about all of it: the tree is worth it for hundreds of nodes.
-func BenchmarkSkeleton(b *testing.B) {
-	keys := make([]string, 1<<12)
-	for i := range keys {
-		keys[i] = fmt.Sprintf("user/%08d", i)
-	}
-	for _, n := range []int{10, 100, 1000, 10000} {
-		for _, l := range []struct {
-			impl   string
-			locate func(string) Node
-		}{
-			{"rendezvous", rendezvous(b, named(n)...).Locate},
-			{"weighted", weighted(b, unequal(n)...).Locate},
-			{"skeleton", skeleton(b, 0, unequal(n)...).Locate},
-		} {
-			b.Run(fmt.Sprintf("impl=%s/n=%d", l.impl, n), func(b *testing.B) {
-				b.ReportAllocs()
-				i := 0
-				for b.Loop() {
-					l.locate(keys[i%len(keys)])
-					i++
-				}
-			})
-		}
-	}
-}
-
-// unequal are nodes that weigh 1, 2, 3 and 4.
-func unequal(n int) []Node {
-	nodes := named(n)
-	for i := range nodes {
-		nodes[i].Weight = 1 + i%4
-	}
-	return nodes
-}
-
 func benchHashes(b *testing.B, impl string, n int, locate func(uint64) int) {
-	hashes := make([]uint64, 1<<12)
-	for i := range hashes {
-		hashes[i] = Hash(fmt.Sprintf("user/%08d", i))
+	var hashes []uint64
+	for _, key := range userKeys() {
+		hashes = append(hashes, Hash(key))
 	}
 	b.Run(fmt.Sprintf("impl=%s/n=%d", impl, n), func(b *testing.B) {
 		b.ReportAllocs()

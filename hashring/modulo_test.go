@@ -15,6 +15,13 @@ func TestModulo(t *testing.T) {
 	}.check(t)
 }
 
+func modulo(t testing.TB, nodes ...Node) *Modulo {
+	t.Helper()
+	m, err := NewModulo(nodes...)
+	require.NoError(t, err)
+	return m
+}
+
 // TestModuloMoves: of n(n+1) hashes in a row exactly n*n move, whether the name of the new node
 // is the first, the last or in the middle.
 //
@@ -25,8 +32,7 @@ func TestModuloMoves(t *testing.T) {
 		for i := range nodes {
 			nodes[i] = Node{Name: fmt.Sprintf("node-%03d", i), Weight: 1}
 		}
-		before, err := NewModulo(nodes...)
-		require.NoError(t, err)
+		before := modulo(t, nodes...)
 		for _, name := range []string{"a", "node-000a", fmt.Sprintf("node-%03d-", n/2), "z"} {
 			after, err := before.With(Node{Name: name, Weight: 1})
 			require.NoError(t, err)
@@ -49,7 +55,7 @@ func TestModuloMoves(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, before, back)
 		}
-		_, err = before.Without("z")
+		_, err := before.Without("z")
 		require.ErrorIs(t, err, ErrUnknown)
 	}
 }

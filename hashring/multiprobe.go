@@ -38,7 +38,7 @@ const (
 
 	// finer is how many bits more the table of the circle has, as places are few. Most probes
 	// then begin at their place, which the processor can guess: a look-up takes 138 to 181 ns
-	// and not 232 to 255 (BenchmarkLocateMultiProbe, k=21, n=1000).
+	// and not 232 to 255 (BenchmarkLocate/impl=multiprobe/n=1000).
 	finer = 2
 )
 

@@ -148,7 +148,7 @@ func (r *Ring) LocateN(key string) iter.Seq[Node] {
 //
 // A round begins where the one before it first passed somebody over: before that, all have had
 // their turn. To begin at the start again would take some 50 times as long for all of 1000 nodes
-// that are in one zone (BenchmarkLocateN).
+// that are in one zone (BenchmarkZones).
 func inTurn[number uint16 | uint32](m *members, z *zoning, list []number, start int, yield func(Node) bool) {
 	var memory [2 * onStack]uint64
 	t := z.begin(&memory)
