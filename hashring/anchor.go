@@ -7,11 +7,12 @@ import (
 	"slices"
 )
 
-// Anchor is AnchorHash (Mendelson, Vargaftik, Barabash, Lorenz, Keslassy, Orda, 2020). There are
-// as many buckets as there may ever be nodes, the capacity, and one may think that all of them
-// had nodes once, and that those without one were removed, the last first. A key is hashed to
-// one of all buckets. If that has been removed, the key is hashed again, to one of those that
-// worked when the bucket had just gone, and so on, until it comes to one that works:
+// Anchor is AnchorHash (Mendelson, Vargaftik, Barabash, Lorenz, Keslassy, Orda: AnchorHash: A
+// scalable consistent hash, 2020). There are as many buckets as there may ever be nodes, the
+// capacity, and one may think that all of them had nodes once, and that those without one were
+// removed, the last first. A key is hashed to one of all buckets. If that has been removed, the
+// key is hashed again, to one of those that worked when the bucket had just gone, and so on,
+// until it comes to one that works:
 //
 //	bucket           0 1 2 3 4 5
 //	node             a b c d · ·     5 went first, then 4
@@ -28,7 +29,7 @@ import (
 // concurrent use.
 //
 //	a lookup     1 + ln(capacity/n) hashes, on the mean
-//	memory       up to 24 bytes for each bucket, which With and Without copy
+//	memory       up to 28 bytes for each bucket, which With and Without copy
 //	a new node   1/(n+1) of the keys move, all of them to it
 //	bad at       more nodes than the capacity, and a history that not everybody knows
 type Anchor struct {

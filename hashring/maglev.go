@@ -18,11 +18,14 @@ import (
 //	b    0 2 4 6 1 3 5      turn 2  b  a  b  a  c  c         a's 0 and 4 were taken, c's 3 before
 //	c    3 4 5 6 0 1 2      turn 3  b  a  b  a  c  c  a
 //
-//	a lookup     O(1): a remainder, and one load
-//	memory       2 bytes for each of M entries, or 4 if there are more than 65,536 nodes
+//	a lookup     O(1): a remainder, and one load; LocateN passes over entries, and over many
+//	             if those who are left weigh little
+//	memory       2 bytes for each of M entries, or 4 if there are more than 65,536 nodes; and 4
+//	             a node, besides the node
 //	a new node   its share of the keys move to it, and some among the others
-//	bad at       leaving the other keys where they are; changes: they take M log M steps, and
-//	             up to M n if some weigh much less than others
+//	bad at       leaving the other keys where they are; shares of less than an entry, as nobody
+//	             has less; changes: they take M log M steps, and up to M n if some weigh much
+//	             less than others
 type Maglev struct {
 	members
 	zoning
@@ -33,8 +36,8 @@ type Maglev struct {
 
 const defaultMaglev = 65_537
 
-// NewMaglev returns a table with nodes, in whatever order they come. Its size must be a prime
-// number and at least that of nodes, better 100 times that. If 0 it is 65,537.
+// NewMaglev returns a table with nodes, in whatever order they come. Its size, 65,537 if 0,
+// must be a prime number and at least how many nodes there are, better 100 times that.
 //
 // It is the table that Envoy's load balancer Maglev makes of as many entries, if the names are
 // what Envoy hashes, such as "10.0.0.1:80". Where Envoy hashes one header or cookie, its value
@@ -159,7 +162,7 @@ func (m *Maglev) LocateHash(h uint64) Node {
 // LocateN yields the nodes of a key, each once: that of its entry, then those of the entries
 // after that, going round. It passes over those whose zone has had a turn until all zones
 // have. Programs that have the same table agree on who is next if the first does not answer;
-// but if the first leaves the table, its keys move to somebody else, see Without.
+// but if the first leaves the table, its keys move to somebody else.
 func (m *Maglev) LocateN(key string) iter.Seq[Node] {
 	return func(yield func(Node) bool) {
 		start := int(Hash(key) % m.size)

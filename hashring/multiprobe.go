@@ -21,7 +21,7 @@ import (
 // behind another has hardly anything, so that shares differ by 1/√(2k-1) of the mean.
 //
 //	a lookup     O(k)
-//	memory       12 bytes for each node, and 16 to 32 of table, besides the node
+//	memory       16 bytes for each node, and 16 to 32 of table, besides the node
 //	a new node   its share of the keys move, all of them to it
 //	bad at       speed: k look-ups where a Ring has one; and small shares
 type MultiProbe struct {

@@ -14,7 +14,7 @@ import (
 //	k2     ·55·   8   40     and this one does not care
 //
 //	a lookup     O(n): every node is asked; and so for each node that LocateN yields
-//	memory       12 bytes a node, besides the node
+//	memory       12 bytes a node, besides the node, and 8 to 10 for each of the largest zone
 //	a new node   1/(n+1) of the keys move, all of them to it
 //	bad at       many nodes
 type Rendezvous struct {

@@ -24,7 +24,7 @@ import (
 // That would not hold if u were compared with a share of all weights.
 //
 //	a lookup     O(n): every node is asked; and so for each node that LocateN yields
-//	memory       28 bytes a node, besides the node
+//	memory       28 bytes a node, besides the node, and 8 to 10 for each of the largest zone
 //	a new node   its share of the keys move, all of them to it
 //	bad at       many nodes: see Skeleton
 type WeightedRendezvous struct {
