@@ -76,15 +76,15 @@ func (a *Anchor) With(nodes ...Node) (*Anchor, error) {
 	return a.become(m, a.anchors.clone()), nil
 }
 
-// Without returns one with fewer nodes, of which the first by name goes first. It copies all
-// buckets.
+// Without returns one with fewer nodes, of which the last by name goes first: so With undoes
+// Without, and the other way round, also of several nodes. It copies all buckets.
 func (a *Anchor) Without(names ...string) (*Anchor, error) {
 	left, err := a.without(names)
 	if err != nil {
 		return nil, err
 	}
 	next := a.anchors.clone()
-	for _, name := range slices.Sorted(slices.Values(names)) {
+	for _, name := range slices.Backward(slices.Sorted(slices.Values(names))) {
 		i, err := a.index(name)
 		if err != nil {
 			return nil, err
