@@ -195,3 +195,23 @@ func BenchmarkBuild(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkWith adds a node to a ring, or builds one with it anew.
+func BenchmarkWith(b *testing.B) {
+	for _, n := range []int{100, 1000} {
+		nodes := named(n + 1)
+		before := ring(b, RingConfig{}, nodes[:n]...)
+		b.Run(fmt.Sprintf("impl=ring/n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = before.With(nodes[n])
+			}
+		})
+		b.Run(fmt.Sprintf("impl=naive/n=%d", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				ring(b, RingConfig{}, nodes...)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package hashring
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -34,7 +35,7 @@ func newCircle(places []place, more int) (circle, []uint32) {
 	if len(places) == 0 {
 		return circle{}, nil
 	}
-	c := circle{shift: uint8(64 - max(bits.Len(uint(len(places)-1)), 1) - more)}
+	c := circle{shift: shiftFor(len(places), more)}
 	c.start = make([]uint32, 1<<(64-c.shift)+1)
 	for _, p := range places {
 		c.start[p.hash>>c.shift+1]++
@@ -62,6 +63,54 @@ func newCircle(places []place, more int) (circle, []uint32) {
 		c.hashes[i], owners[i] = p.hash, p.owner
 	}
 	return c, owners
+}
+
+// gone is the number of those who are not there any more.
+const gone = math.MaxUint32
+
+// merge returns a circle with the places of two. The owners of c get new numbers, or are gone
+// with their places. Those of the other come first where two have one hash.
+func (c *circle) merge(owners, number []uint32, other circle, others []uint32) (circle, []uint32) {
+	most := len(owners) + len(others)
+	hashes, merged := make([]uint64, 0, most), make([]uint32, 0, most)
+	next := 0 // of the other
+	for i, h := range c.hashes {
+		owner := number[owners[i]]
+		if owner == gone {
+			continue
+		}
+		for ; next < len(others) && other.hashes[next] <= h; next++ {
+			hashes, merged = append(hashes, other.hashes[next]), append(merged, others[next])
+		}
+		hashes, merged = append(hashes, h), append(merged, owner)
+	}
+	hashes, merged = append(hashes, other.hashes[next:]...), append(merged, others[next:]...)
+	if len(hashes) == 0 {
+		return circle{}, nil
+	}
+	return sortedCircle(hashes), merged
+}
+
+// sortedCircle returns one of hashes that are in order.
+func sortedCircle(hashes []uint64) circle {
+	c := circle{hashes: hashes, shift: shiftFor(len(hashes), 0)}
+	c.start = make([]uint32, 1<<(64-c.shift)+1)
+	b := 0
+	for i, h := range hashes {
+		for ; b <= int(h>>c.shift); b++ {
+			c.start[b] = uint32(i)
+		}
+	}
+	for ; b < len(c.start); b++ {
+		c.start[b] = uint32(len(hashes))
+	}
+	return c
+}
+
+// shiftFor returns the shift that leaves about as many values as there are places, times 2 for
+// each bit more.
+func shiftFor(places, more int) uint8 {
+	return uint8(64 - max(bits.Len(uint(places-1)), 1) - more)
 }
 
 // find returns the first place from a hash on. There must be one.

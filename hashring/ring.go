@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -54,35 +55,7 @@ func NewRing(c RingConfig, nodes ...Node) (*Ring, error) {
 	if c.VirtualNodes < 0 || c.VirtualNodes > maxPlaces {
 		return nil, fmt.Errorf("hashring: %d virtual nodes: want 1 to %d", c.VirtualNodes, maxPlaces)
 	}
-	m, err := newMembers(nodes)
-	if err != nil {
-		return nil, err
-	}
-	r := &Ring{config: c, members: m, zoning: newZoning(m.nodes)}
-	places := int64(0)
-	for _, n := range r.nodes {
-		if places += int64(n.Weight) * int64(c.VirtualNodes); places > maxPlaces {
-			return nil, fmt.Errorf("hashring: more than %d virtual nodes", maxPlaces)
-		}
-	}
-	if err := r.build(int(places)); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-// build puts the virtual nodes on the circle.
-func (r *Ring) build(places int) error {
-	unsorted := make([]place, 0, places)
-	for owner, n := range r.nodes {
-		name := append([]byte(n.Name), make([]byte, 8)...)
-		for i := range n.Weight * r.config.VirtualNodes {
-			binary.LittleEndian.PutUint64(name[len(n.Name):], uint64(i))
-			unsorted = append(unsorted, place{xxhash.Sum64(name), uint32(owner)})
-		}
-	}
-	r.circle, r.owners = newCircle(unsorted, 0)
-	return r.collision(r.nodes, r.owners)
+	return (&Ring{config: c}).of(nodes)
 }
 
 // With returns a ring with more nodes.
@@ -99,12 +72,54 @@ func (r *Ring) Without(names ...string) (*Ring, error) {
 	return r.of(left)
 }
 
-// of returns a ring like this one with other nodes.
+// of returns a ring like this one with other nodes. The places of those that stay are in order
+// already, and only those of others are put in order, and then among them: with one node more of
+// 1,000, that takes a fifth of the time (BenchmarkWith).
 func (r *Ring) of(nodes []Node) (*Ring, error) {
 	if r.ketama {
 		return NewKetama(nodes...)
 	}
-	return NewRing(r.config, nodes...)
+	m, err := newMembers(nodes)
+	if err != nil {
+		return nil, err
+	}
+	places := int64(0)
+	for _, n := range m.nodes {
+		if places += int64(n.Weight) * int64(r.config.VirtualNodes); places > maxPlaces {
+			return nil, fmt.Errorf("hashring: more than %d virtual nodes", maxPlaces)
+		}
+	}
+	number := make([]uint32, len(r.nodes)) // that those who stay get
+	for i := range number {
+		number[i] = gone
+	}
+	var come []place
+	for i, before := range twins(r.nodes, m.nodes) {
+		if before >= 0 {
+			number[before] = uint32(i)
+		} else {
+			come = r.appendPlaces(come, m.nodes[i], uint32(i))
+		}
+	}
+	next := &Ring{config: r.config, members: m, zoning: newZoning(m.nodes)}
+	next.circle, next.owners = newCircle(come, 0)
+	if len(r.nodes) > 0 {
+		next.circle, next.owners = r.merge(r.owners, number, next.circle, next.owners)
+	}
+	if err := next.collision(next.nodes, next.owners); err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+// appendPlaces appends the virtual nodes of a node.
+func (r *Ring) appendPlaces(to []place, n Node, owner uint32) []place {
+	name := append([]byte(n.Name), make([]byte, 8)...)
+	for i := range n.Weight * r.config.VirtualNodes {
+		binary.LittleEndian.PutUint64(name[len(n.Name):], uint64(i))
+		to = append(to, place{xxhash.Sum64(name), owner})
+	}
+	return to
 }
 
 // Hash returns where a key is on the ring: the package's Hash of it, or, if NewKetama made
@@ -150,10 +165,43 @@ func (r *Ring) LocateN(key string) iter.Seq[Node] {
 // their turn. To begin at the start again would take some 50 times as long for all of 1000 nodes
 // that are in one zone (BenchmarkZones).
 func inTurn[number uint16 | uint32](m *members, z *zoning, list []number, start int, yield func(Node) bool) {
+	var first, zones [few]uint32
+	n := 0
+	if len(z.last) == 0 {
+		for i := start; n < min(few, z.rounds[0]); i++ {
+			if i == len(list) {
+				i = 0
+			}
+			node := uint32(list[i])
+			zone := z.zones[node] // which nobody of first is in: so node is none of first
+			if slices.Contains(zones[:n], zone) {
+				continue
+			}
+			first[n], zones[n] = node, zone
+			if n++; !yield(m.nodes[node]) {
+				return
+			}
+		}
+	}
+	otherTurns(m, z, list, start, first[:n], yield)
+}
+
+// few is for how many nodes of different zones a search is faster than sets of bits, which must
+// be cleared first: three of 1,000 take two thirds of the time.
+const few = 4
+
+// otherTurns is inTurn for all but those who were first.
+func otherTurns[number uint16 | uint32](m *members, z *zoning, list []number, start int, first []uint32, yield func(Node) bool) {
 	var memory [2 * onStack]uint64
 	t := z.begin(&memory)
+	for _, node := range first {
+		z.took(t, node)
+	}
 	end := start + len(list) // it goes round from len(list) on
-	for _, left := range z.rounds {
+	for round, left := range z.rounds {
+		if round == 0 {
+			left -= len(first)
+		}
 		i, passed := start, end+len(z.last)
 		for ; left > 0; i++ {
 			var node uint32

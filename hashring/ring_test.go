@@ -94,6 +94,36 @@ func TestRingMoves(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnknown)
 }
 
+// TestRingChanges: a ring that was changed is as if it had been made of its nodes. Planted and
+// caught: places of nodes that have gone; numbers of before; a start that is one too far.
+func TestRingChanges(t *testing.T) {
+	rng := seed.New(t)
+	for _, v := range []int{1, 3, 160} {
+		r, there := ring(t, RingConfig{VirtualNodes: v}), []Node{}
+		for range 100 {
+			var err error
+			before := there
+			if rng.IntN(len(there)+4) < 4 { // the more there are, the more go
+				for range 1 + rng.IntN(3) {
+					there = append(there, Node{Name: fmt.Sprint(rng.Uint64()), Weight: 1 + rng.IntN(3)})
+				}
+				r, err = r.With(there[len(before):]...)
+			} else {
+				rng.Shuffle(len(there), func(i, j int) { there[i], there[j] = there[j], there[i] })
+				some := 1 + rng.IntN(min(3, len(there)))
+				var names []string
+				for _, n := range there[:some] {
+					names = append(names, n.Name)
+				}
+				there = slices.Clone(there[some:])
+				r, err = r.Without(names...)
+			}
+			require.NoError(t, err)
+			require.Equal(t, ring(t, RingConfig{VirtualNodes: v}, there...), r)
+		}
+	}
+}
+
 // TestRingDeviation: the shares differ by 1/√V of their mean.
 func TestRingDeviation(t *testing.T) {
 	for _, v := range []int{1, 10, 100} {
