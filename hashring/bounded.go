@@ -210,7 +210,7 @@ func (b *Bounded) forget(t *tally) {
 
 // Acquire leases the first node in the sequence of a key that has room at that moment. Release
 // the lease when the request is over. The error is ErrNoNodes, or ErrSequence if the Sequencer
-// breaks its promise.
+// breaks its promise such that it is not clear whose the lease should be.
 func (b *Bounded) Acquire(key string) (Lease, error) {
 	for {
 		p := b.now.Load()
@@ -235,7 +235,7 @@ func (b *Bounded) Acquire(key string) (Lease, error) {
 func (b *Bounded) first(p *seats, key string) (Lease, outcome) {
 	i, ok := p.index[p.order.Locate(key).Name]
 	if !ok {
-		return Lease{}, full // walk will say what is wrong
+		return Lease{}, full // nobody to ask; walk asks those of LocateN
 	}
 	return b.take(p, []int{i})
 }
@@ -271,8 +271,12 @@ type walk struct {
 	memory     [16]int // of the first candidates
 }
 
-// visit takes a candidate, and reports whether it wants more.
+// visit takes a candidate, and reports whether it wants more. A LocateN that does not listen to
+// that must not get a second lease, which nobody would release.
 func (w *walk) visit(n Node) bool {
+	if w.found != full || w.err != nil {
+		return false
+	}
 	i, ok := w.p.index[n.Name]
 	if !ok {
 		w.err = fmt.Errorf("%w: %q is none of them", ErrSequence, n.Name)

@@ -507,6 +507,62 @@ func TestBoundedSequence(t *testing.T) {
 	require.NoError(t, err, "it does not matter yet")
 }
 
+// unlike has another Locate than LocateN, and a LocateN that goes on when it should not.
+type unlike struct{ *Ring }
+
+func (u unlike) Locate(string) Node { return Node{Name: "stranger", Weight: 1} }
+
+func (u unlike) LocateN(key string) iter.Seq[Node] {
+	return func(yield func(Node) bool) {
+		for n := range u.Ring.LocateN(key) {
+			yield(n)
+		}
+		yield(Node{Name: "stranger", Weight: 1})
+	}
+}
+
+// TestBoundedUnlike: each Acquire is one lease, of the first of LocateN that has room, whatever a
+// Sequencer says besides.
+//
+// Planted and caught: any node for a stranger of Locate; a walk that takes what comes after its
+// lease.
+func TestBoundedUnlike(t *testing.T) {
+	r := ring(t, RingConfig{}, named(9)...)
+	b := bounded(t, unlike{r}, 1./1024)
+	var leases []Lease
+	for want := range r.LocateN("key") { // each at a node of its own, but the last is at the first
+		lease, err := b.Acquire("key")
+		require.NoError(t, err)
+		leases = append(leases, lease)
+		require.Equal(t, len(leases), b.Stats().Leases)
+		if len(leases) < 9 {
+			require.Equal(t, want, lease.Node())
+		}
+	}
+	for _, lease := range leases {
+		lease.Release()
+	}
+	b.invariant(t)
+	require.Zero(t, b.leases)
+}
+
+// TestBoundedLoads: loads are those of when a loop begins, not of when Loads was called, nor of
+// while it runs. Planted and caught: Loads that looks when it is called.
+func TestBoundedLoads(t *testing.T) {
+	b := bounded(t, ring(t, RingConfig{}, named(2)...), 100)
+	all, sum := b.Loads(), 0
+	for range 3 {
+		_, err := b.Acquire("key")
+		require.NoError(t, err)
+	}
+	for _, load := range all {
+		_, err := b.Acquire("key")
+		require.NoError(t, err)
+		sum += load
+	}
+	require.Equal(t, 3, sum)
+}
+
 // TestBoundedForeignCode: a Sequencer, and who ranges over Loads, may do what it likes: the mutex
 // is free while it runs, and if it swaps the nodes, the lease is of the new ones. Planted and
 // caught: LocateN, and a yield of Loads, under the mutex; a swap that is not noticed.
