@@ -13,13 +13,13 @@ import (
 // Node is one of those among which keys are spread. It is a value and is safe for
 // concurrent use.
 type Node struct {
-	Name   string
-	Weight int    // keys, compared with other nodes: one of 2 gets twice as many as one of 1
+	Name   string // any bytes, but not none; no two nodes of a Locator have the same
+	Weight int    // keys, compared with other nodes, 1 to 65536: one of 2 gets twice as many as one of 1
 	Zone   string // what fails together, such as a rack; replicas avoid to share one
 }
 
-// Locator says which node a key is on. All of this package are immutable and safe for
-// concurrent use; one without nodes locates the zero Node.
+// Locator says which node a key is on. All of this package are safe for concurrent use and, but
+// for Live, immutable; one without nodes locates the zero Node.
 type Locator interface {
 	Locate(key string) Node
 	// LocateHash takes the hash of a key: Locate(key) is LocateHash(Hash(key)). Only a Ring
@@ -98,8 +98,11 @@ func (m members) with(nodes []Node) []Node { return append(slices.Clone(m.nodes)
 func (m members) without(names []string) ([]Node, error) {
 	gone := make(map[string]bool, len(names))
 	for _, name := range names {
-		if _, err := m.index(name); err != nil || gone[name] {
-			return nil, fmt.Errorf("%w: %q", ErrUnknown, name)
+		if _, err := m.index(name); err != nil {
+			return nil, err
+		}
+		if gone[name] {
+			return nil, fmt.Errorf("%w once it has gone: %q is named twice", ErrUnknown, name)
 		}
 		gone[name] = true
 	}

@@ -239,6 +239,20 @@ func TestRange(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { r.Locate("key") }))
 }
 
+// TestRangeKeepsNothing: what is passed in stays as it was, and is not kept. Planted and caught:
+// splits sorted in place; splits kept.
+func TestRangeKeepsNothing(t *testing.T) {
+	splits := []string{"t", "f", "n"}
+	_, err := NewRange(splits...)
+	require.NoError(t, err)
+	require.Equal(t, []string{"t", "f", "n"}, splits)
+	slices.Sort(splits)
+	r, err := NewRange(splits...)
+	require.NoError(t, err)
+	clear(splits)
+	require.Equal(t, Span{"f", "n"}, r.Find("g").Span)
+}
+
 func TestRangeBadInput(t *testing.T) {
 	r, err := NewRange("m")
 	require.NoError(t, err)
