@@ -20,9 +20,10 @@ import (
 // copied. The zero Live has no nodes.
 //
 //	a lookup     a load of a pointer, besides the Locator's
-//	memory       16 bytes besides the Locator, and old ones as long as somebody uses them
+//	memory       24 bytes besides the Locator, and old ones as long as somebody uses them
 //	a new node   what the Locator does; building it delays no lookup
-//	bad at       changes in great numbers, each of which builds everything anew
+//	bad at       changes in great numbers: each builds everything anew, and an Update that takes
+//	             long may be overtaken again and again
 type Live struct {
 	current atomic.Pointer[Locator] // never written through
 }
@@ -34,7 +35,8 @@ func NewLive(l Locator) *Live {
 	return &live
 }
 
-// Load returns the Locator as it is now, which is never nil.
+// Load returns the Locator as it is now, which is never nil. If none was given, its type is not
+// exported: so ask with ", ok" whether it is, say, a *Ring, unless the Live began with one.
 func (l *Live) Load() Locator { return loaded(l.current.Load()) }
 
 // Swap lets a Locator take the place of the old one, which it returns. A nil one, and one that

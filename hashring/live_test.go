@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -69,6 +70,13 @@ func TestLiveUpdate(t *testing.T) {
 	require.Equal(t, nodes, slices.Collect(l.Nodes()))
 	require.NoError(t, l.Update(func(Locator) (Locator, error) { return nil, nil }))
 	require.Zero(t, l.Len())
+}
+
+// TestLiveSize: what the comment says it costs.
+func TestLiveSize(t *testing.T) {
+	var one Locator
+	bytes := unsafe.Sizeof(Live{}) + unsafe.Sizeof(one)
+	require.Equal(t, 3*unsafe.Sizeof(uintptr(0)), bytes)
 }
 
 // counter is a Locator that only counts.
