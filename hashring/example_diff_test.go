@@ -27,3 +27,17 @@ func ExampleDiff() {
 	// user/5 from bob to cid
 	// user/6 from ada to cid
 }
+
+func ExampleMove() {
+	before := backends()
+	after, err := before.Without("bob")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for move := range hashring.Diff(before, after, slices.Values([]string{"user/16", "user/17"})) {
+		fmt.Println("copy", move.Key, "to", move.To.Name, "and delete it from", move.From.Name)
+	}
+	// Output:
+	// copy user/16 to dot and delete it from bob
+	// copy user/17 to ada and delete it from bob
+}

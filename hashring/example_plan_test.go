@@ -28,3 +28,27 @@ func ExampleRing_Plan() {
 	// 2f8f60e23d16a8ea to 7d2feaff9271baac: bob -> cid
 	// 0.30 of all
 }
+
+// A key is in the transfer on whose arc its hash is.
+func ExampleTransfer() {
+	before := backends()
+	after, err := before.Without("bob")
+	if err != nil {
+		log.Fatal(err)
+	}
+	h := before.Hash("user/17")
+	for _, t := range before.Plan(after) {
+		if t.Hashes.Contains(h) {
+			fmt.Println("user/17 from", t.From.Name, "to", t.To.Name)
+		}
+	}
+	// Output:
+	// user/17 from bob to ada
+}
+
+func ExampleArc() {
+	quarter := hashring.Arc{First: 0, Last: 1<<62 - 1} // both are on it
+	fmt.Println(quarter.Share(), quarter.Contains(1<<62-1), quarter.Contains(1<<62))
+	// Output:
+	// 0.25 true false
+}

@@ -41,3 +41,25 @@ func ExampleRange() {
 	// from "t": cid
 	// from "t" on: bob -> cid
 }
+
+func ExampleSpan() {
+	fmt.Println(hashring.Span{Lo: "f", Hi: "n"}.Contains("f"), hashring.Span{Lo: "f", Hi: "n"}.Contains("n"))
+	fmt.Println(hashring.Span{Lo: "f"}.Contains("zoe")) // up to the end of all keys
+	// Output:
+	// true false
+	// true
+}
+
+func ExamplePartition() {
+	users, err := hashring.NewRange("f", "n")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if users, err = users.Assign("kate", hashring.Node{Name: "ada", Weight: 1}); err != nil {
+		log.Fatal(err)
+	}
+	p := users.Find("mike")
+	fmt.Printf("from %q and before %q: %s\n", p.Lo, p.Hi, p.Node.Name)
+	// Output:
+	// from "f" and before "n": ada
+}
