@@ -57,11 +57,21 @@ func naiveJump(h uint64, buckets int) int {
 // TestJumpAgainstNaive: on every machine the same, for as many buckets as an int can say.
 //
 // Planted and caught: a product that is converted before it is compared, which never ends with
-// 2⁵³ buckets on amd64; a float32; a generator that shifts by 32.
+// 2⁵³ buckets on amd64; <= for <; a float32; a generator that shifts by 32.
 func TestJumpAgainstNaive(t *testing.T) {
 	rng := seed.New(t)
 	for _, h := range []uint64{0, 1, 1 << 63, math.MaxUint64} {
 		require.Zero(t, Jump(h, 1))
+	}
+	const generator = 2862933555777941757
+	inverse := uint64(generator)
+	for range 6 { // Newton: each step doubles how many of the last bits of the product are right
+		inverse *= 2 - generator*inverse
+	}
+	for i := range 31 { // the second bucket that a key moves to is exactly 1<<i
+		h := ((1<<(31-i)-1)<<33 - 1) * inverse
+		require.Zero(t, Jump(h, 1<<i), "%#x", h)
+		require.Equal(t, 1<<i, Jump(h, 1<<i+1), "%#x", h)
 	}
 	for range 5000 {
 		h, buckets := rng.Uint64(), 1+rng.IntN(math.MaxInt)>>rng.IntN(31)
