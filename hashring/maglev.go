@@ -40,8 +40,10 @@ const defaultMaglev = 65_537
 // must be a prime number and at least how many nodes there are, better 100 times that.
 //
 // It is the table that Envoy's load balancer Maglev makes of as many entries, if the names are
-// what Envoy hashes, such as "10.0.0.1:80". Where Envoy hashes one header or cookie, its value
-// is the key.
+// what Envoy hashes, such as "10.0.0.1:80", and weigh the same. If they do not, Envoy adds up
+// fractions of weights as floats, and has some nodes miss a turn by what was rounded: a few of
+// 1,000 entries of a large table are then another node's. Where Envoy hashes one header or
+// cookie, its value is the key.
 func NewMaglev(size int, nodes ...Node) (*Maglev, error) {
 	if size == 0 {
 		size = defaultMaglev

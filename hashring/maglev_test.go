@@ -65,6 +65,53 @@ func TestMaglevEnvoy(t *testing.T) {
 	}
 }
 
+// envoyFill is fill as Envoy does it, with a node's part of all weights as a float.
+func envoyFill(size uint64, all []wish) []uint16 {
+	sum, heaviest := 0.0, 0.0
+	for _, w := range all {
+		sum += float64(w.weight)
+	}
+	weights, dues := make([]float64, len(all)), make([]float64, len(all))
+	for i, w := range all {
+		weights[i] = float64(w.weight) / sum
+		heaviest = max(heaviest, weights[i])
+	}
+	table, taken := make([]uint16, size), make([]bool, size)
+	for turn, left := 1.0, size; ; turn++ {
+		for i := range all {
+			if turn*weights[i] < dues[i] {
+				continue
+			}
+			dues[i] += heaviest
+			for taken[all[i].next] {
+				all[i].step(size)
+			}
+			table[all[i].next], taken[all[i].next] = uint16(i), true
+			if left--; left == 0 {
+				return table
+			}
+		}
+	}
+}
+
+// TestMaglevEnvoyRounds: in a large table, nodes that weigh the same have the entries that they
+// have in Envoy's. If they do not, what Envoy rounds makes a few entries another node's.
+func TestMaglevEnvoyRounds(t *testing.T) {
+	for _, c := range []struct {
+		nodes []Node
+		other int // entries
+	}{{named(3), 0}, {named(100), 0}, {unequal(2), 2}, {unequal(4), 13}, {unequal(100), 240}} {
+		m := maglev(t, 0, c.nodes...)
+		other := 0
+		for i, n := range envoyFill(m.size, m.wishes(m.size)) {
+			if m.small[i] != n {
+				other++
+			}
+		}
+		require.Equal(t, c.other, other, "%d nodes", len(c.nodes))
+	}
+}
+
 func TestMaglev(t *testing.T) {
 	laws{
 		make:    func(nodes ...Node) (Locator, error) { return NewMaglev(0, nodes...) },
