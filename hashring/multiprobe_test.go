@@ -71,6 +71,19 @@ func TestMultiProbeAgainstNaive(t *testing.T) {
 	}
 }
 
+// TestMultiProbeEqual: of two probes that are in the places of two nodes, the first counts.
+// Planted and caught: the last, in LocateHash.
+func TestMultiProbeEqual(t *testing.T) {
+	for h := range uint64(20) {
+		m := multiprobe(t, 2, named(2)...)
+		m.circle, m.owners = newCircle([]place{{h + stride(h), 0}, {h, 1}}, finer)
+		require.Equal(t, m.nodes[1], m.LocateHash(h))
+		var order []Node
+		m.sweep(h, func(n Node) bool { order = append(order, n); return true })
+		require.Equal(t, []Node{m.nodes[1], m.nodes[0]}, order)
+	}
+}
+
 // TestMultiProbeShares: the shares of 1,000 nodes differ by 1/√(2k-1) of their mean. In the
 // long form also how much the largest is, for which few keys leave too much to chance.
 //
