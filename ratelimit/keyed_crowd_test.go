@@ -539,7 +539,7 @@ func TestKeyedClosing(t *testing.T) {
 			d = <-decided
 			check(t, forgotten != d.OK, "forgotten: %v, taken: %v", forgotten, d.OK)
 		} else {
-			changed := m.repainted(&tint{pace: made}, now)
+			changed := m.repainted(&tint{pace: made}, func() int64 { return now })
 			d = <-decided
 			check(t, (made.room(changed.tat.Load(), made.at(now)) == 0) == d.OK, "taken: %v", d.OK)
 		}
@@ -561,7 +561,7 @@ func TestKeyedClosed(t *testing.T) {
 		s, hash := k.shard("a")
 		s.mu.Lock()
 		i, m := s.find("a", hash)
-		changed := m.repainted(s.base, sinceNow(k.made))
+		changed := m.repainted(s.base, func() int64 { return sinceNow(k.made) })
 		got := make(chan bool)
 		go func() { got <- ask() }()
 		select {

@@ -18,14 +18,14 @@ func (k *Keyed[K]) SetLimit(rate Limit, burst int64) error {
 	return nil
 }
 
-func (k *Keyed[K]) setLimit(next *pace, ns func() int64) {
+func (k *Keyed[K]) setLimit(next *pace, now func() int64) {
 	k.limits.Lock()
 	defer k.limits.Unlock()
 	base := &tint{pace: *next}
 	for i := range k.shards {
 		s := &k.shards[i]
 		s.mu.Lock()
-		s.setBase(base, ns())
+		s.setBase(base, now)
 		s.mu.Unlock()
 	}
 	if k.follows {
@@ -55,7 +55,7 @@ func (k *Keyed[K]) setQuota(key K, next *pace, now func() int64) error {
 		i, m = s.put(key, hash, s.absent(before, ns), before)
 	}
 	if m != nil {
-		s.repaint(i, m, next, true, ns)
+		s.repaint(i, m, next, true, now)
 	}
 	s.mu.Unlock()
 	if m == nil { // a key may have a method String, which is the caller's
@@ -78,6 +78,6 @@ func (k *Keyed[K]) removeQuota(key K, now func() int64) bool {
 	if m == nil || !m.tint.own {
 		return false
 	}
-	s.repaint(i, m, next, false, now())
+	s.repaint(i, m, next, false, now)
 	return true
 }

@@ -209,12 +209,13 @@ func (s *shard[K]) start(hand int) {
 }
 
 // setBase changes the pace of all keys that have none of their own, also those in no slot.
-func (s *shard[K]) setBase(next *tint, ns int64) {
+func (s *shard[K]) setBase(next *tint, now func() int64) {
+	ns := now()
 	s.unseen = next.convert(s.absent(nil, ns), &s.base.pace, ns)
 	slots := s.slots.Load()
 	for i := range slots.members {
 		if m := slots.members[i].Load(); m != nil && m.tint == s.base {
-			slots.members[i].Store(m.repainted(next, ns))
+			slots.members[i].Store(m.repainted(next, now))
 		}
 	}
 	s.base = next
@@ -222,9 +223,9 @@ func (s *shard[K]) setBase(next *tint, ns int64) {
 }
 
 // repaint changes the pace of the key in a slot: nil for base. It is its own after SetQuota.
-func (s *shard[K]) repaint(i int, m *member[K], p *pace, own bool, ns int64) {
+func (s *shard[K]) repaint(i int, m *member[K], p *pace, own bool, now func() int64) {
 	next := s.tint(p, own)
-	changed := m.repainted(next, ns)
+	changed := m.repainted(next, now)
 	s.slots.Load().members[i].Store(changed)
 	s.palette.release(m.tint)
 	s.owners += count(own) - count(m.tint.own)
@@ -238,10 +239,13 @@ func count(yes bool) int {
 	return 0
 }
 
-// repainted closes a member and returns one of another pace with what was left.
-func (m *member[K]) repainted(next *tint, ns int64) *member[K] {
+// repainted closes a member and returns one of another pace with what was left. The clock is
+// read when it is closed: others take until then, and what they took later than it shows would be
+// a debt, to be paid at the new rate.
+func (m *member[K]) repainted(next *tint, now func() int64) *member[K] {
 	changed := &member[K]{key: m.key, tint: next}
-	changed.tat.Store(next.convert(m.tat.Swap(closed), &m.tint.pace, ns))
+	tat := m.tat.Swap(closed)
+	changed.tat.Store(next.convert(tat, &m.tint.pace, now()))
 	return changed
 }
 
