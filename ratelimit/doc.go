@@ -33,7 +33,8 @@
 //	                 if granted; the windows take a lock
 //	SlidingLog       16 bytes for each time at which something was taken, up to its limit
 //	Wait, Reserve    a lock; O(waiting) to leave the line
-//	Keyed            the lock of one shard; about 30 bytes for each key besides itself
+//	Keyed            as Allow, and a search; a key that is not remembered: the lock of a shard, and one
+//	                 allocation if it is then; up to 43 bytes for each key besides itself
 //	Distributed      a round trip, or one for so many events as a lease has
 //
 // # Concurrency

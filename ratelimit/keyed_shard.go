@@ -7,7 +7,7 @@ import (
 )
 
 // shard is the keys whose hash chooses it, under a lock. Its methods are for who holds that,
-// so it is not safe for concurrent use. Others may take from the buckets meanwhile, and from
+// but for find, so it is not safe for concurrent use. Others may take from the buckets meanwhile, and from
 // nothing else: so who holds the lock must expect that a bucket has less than it had, but
 // neither that it has more, nor that a key comes or goes, or changes its pace.
 //

@@ -9,11 +9,11 @@ import "sync/atomic"
 //
 // Two thirds of the slots are used at most, and a table that is full grows by a half: so 4/9
 // of them are used at least, once there has been anything to grow for. A slot takes 12 bytes
-// and a member 16 and the key, so a key takes at most 43 bytes and its own size. A table that
-// doubled would take up to 52.
+// and a member 16 and the key, so a key takes at most 43 bytes and its own size, and what the
+// allocator adds, whose sizes go in steps of 8 to 16. A table that doubled would take up to 52.
 //
 // Concurrency. One at a time changes a table: who holds the lock of its shard. Anybody may
-// search meanwhile, and finds the member of a key or nothing, never that of another one: an
+// search meanwhile, and finds the member of a key or nothing, never that of another one: a
 // member keeps its key for ever, and is not used again. It may be nothing although the key is
 // there, because it is just moving, and it may be a member that has just been removed: that
 // one's word is closed. In both cases the lock is needed to know more.
