@@ -32,13 +32,12 @@ import (
 // may not be so now. So forgot remembers until when the last of the forgotten ones was not
 // full, and a key that comes earlier begins with a bucket that is full no sooner.
 type shard[K comparable] struct {
-	mu sync.Mutex
-
-	table[K]
-	base    *tint // of all keys without one of their own; the same for all shards, immutable
-	palette palette
-	unseen  int64 // tat of a key at base that nobody has taken from
-	forgot  int64 // ns at which all buckets that were forgotten are full
+	table[K] // its slots first, apart from all else: who searches does not need the lock
+	mu       sync.Mutex
+	base     *tint // of all keys without one of their own; the same for all shards, immutable
+	palette  palette
+	unseen   int64 // tat of a key at base that nobody has taken from
+	forgot   int64 // ns at which all buckets that were forgotten are full
 
 	// The hand.
 	hand   int
@@ -161,8 +160,8 @@ func (s *shard[K]) evict(ns int64) bool {
 		s.credit--
 		s.swept++
 		if m := slots.members[s.hand].Load(); m != nil {
-			full, closed := s.closeIfFull(m, ns)
-			if closed {
+			full, done := s.closeIfFull(m, ns)
+			if done {
 				s.forgot = max(s.forgot, full)
 				s.drop(s.hand, m)
 				s.evicted++

@@ -116,7 +116,7 @@ func (m *keyedModel) do(op, key, arg byte) {
 		k.setLimit(&next, now)
 		for id, b := range m.buckets {
 			if !m.owners[id] && !m.quoted(id) {
-				b.setLimit(m.ns, &bucket{pace: m.base})
+				b.setLimit(always(m.ns), &bucket{pace: m.base})
 			}
 		}
 	case 13:
@@ -127,12 +127,12 @@ func (m *keyedModel) do(op, key, arg byte) {
 			m.noneEvictable()
 			break
 		}
-		b.setLimit(m.ns, &bucket{pace: next})
+		b.setLimit(always(m.ns), &bucket{pace: next})
 		m.owners[id] = true
 	case 14:
 		require.Equal(m.t, m.owners[id], k.removeQuota(id, now))
 		if m.owners[id] {
-			b.setLimit(m.ns, &bucket{pace: m.pace(id)})
+			b.setLimit(always(m.ns), &bucket{pace: m.pace(id)})
 			delete(m.owners, id)
 		}
 	case 15:

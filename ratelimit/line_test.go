@@ -226,7 +226,7 @@ func playLine(t testing.TB, limit Limit, burst int64, slack time.Duration, data 
 			x := extremes()[int(data[3*i+1])%12]
 			next := &bucket{pace: newPace("", x.limit, min(x.burst, 1<<20))}
 			if ns = latest; o.setLimit(ns, next.limit, next.burst) {
-				b.setLimit(ns, next)
+				b.setLimit(always(ns), next)
 				steady = false
 			}
 		}

@@ -96,14 +96,16 @@ func (t *TokenBucket) SetLimit(rate Limit, burst int64) {
 	next := &bucket{pace: newPace("SetLimit", rate, burst)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.setLimit(sinceNow(t.made), next)
+	t.setLimit(func() int64 { return sinceNow(t.made) }, next)
 }
 
 // setLimit closes the bucket, so that nobody can take from it, before it looks at what is
-// in it. The caller holds mu.
-func (t *TokenBucket) setLimit(ns int64, next *bucket) {
+// in it, and at the clock: what others took later than that shows would be a debt, to be paid at
+// the new rate. The caller holds mu.
+func (t *TokenBucket) setLimit(now func() int64, next *bucket) {
 	old := t.bucket.Load()
 	tat := old.tat.Swap(closed)
+	ns := now()
 	t.prune(&old.pace, tat, ns)
 	if len(t.line) > 0 {
 		tat = t.line[0].begin

@@ -129,7 +129,7 @@ func TestTakenBehindLine(t *testing.T) {
 			r.cancel(midday)
 		},
 		"SetLimit": func(b *TokenBucket, r *Reservation) {
-			b.setLimit(midday, &bucket{pace: newPace("", PerSecond(10), 2)})
+			b.setLimit(always(midday), &bucket{pace: newPace("", PerSecond(10), 2)})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestLastTurn(t *testing.T) {
 		require.NotZero(t, delay)
 		line = append(line, r)
 	}
-	b.setLimit(midday, &bucket{pace: newPace("", Per(1, 365*24*time.Hour), 1)})
+	b.setLimit(always(midday), &bucket{pace: newPace("", Per(1, 365*24*time.Hour), 1)})
 	for _, r := range line {
 		require.Equal(t, time.Duration(lastTurn-b.bucket.Load().full-midday), r.delay(midday))
 	}
@@ -182,4 +182,18 @@ func TestLastTurn(t *testing.T) {
 	year := int64(365 * 24 * time.Hour)
 	require.False(t, b.take(midday+year-1, 1).OK, "it was empty")
 	require.True(t, b.take(midday+year, 1).OK)
+}
+
+// always is a clock that stands.
+func always(ns int64) func() int64 { return func() int64 { return ns } }
+
+// TestSetLimitNoDebt: the clock of a change is read when nobody can take any more. Planted and
+// caught: one that is read before.
+func TestSetLimitNoDebt(t *testing.T) {
+	b := NewTokenBucket(PerSecond(1), 1)
+	old := b.bucket.Load()
+	b.setLimit(func() int64 {
+		require.EqualValues(t, closed, old.tat.Load())
+		return sinceNow(b.made)
+	}, &bucket{pace: newPace("", Per(1, time.Hour), 1)})
 }
