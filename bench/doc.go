@@ -23,7 +23,7 @@
 // # Invariants
 //
 //	I1  Every timed result names its load, and what it depends on: its durability
-//	    and record size, or its entries and share of writes.
+//	    and record size, its entries and share of writes, or its nodes.
 //	I2  What was stored is read back and compared before a number is reported.
 //	I3  Every number in a caption is of the run that it stands in.
 //	I4  Nothing is left behind but the files that were asked for, whether the

@@ -30,6 +30,7 @@ func experiments() []experiment {
 		lsmExperiment(),
 		btreeExperiment(),
 		ratelimitExperiment(),
+		hashringExperiment(),
 	}
 }
 
