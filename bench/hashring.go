@@ -81,6 +81,14 @@ func newMultiProbe(nodes ...hashring.Node) (*hashring.MultiProbe, error) {
 	return hashring.NewMultiProbe(0, nodes...)
 }
 
+// short is a name that fits above a narrow drawing, beside nine others.
+func (p placement) short() string {
+	if p.name == weightedRendezvous {
+		return "Weighted"
+	}
+	return p.name
+}
+
 // placementNamed finds one.
 func placementNamed(name string) placement {
 	for _, p := range placements() {

@@ -246,7 +246,7 @@ func (r *hashringResults) lookupFigure() report.Figure {
 		Y:     plot.Axis{Label: "a lookup", Kind: plot.Log, Unit: plot.Duration, Ticks: []float64{10, 100, 1000, 10_000}},
 	}
 	for _, p := range placements() {
-		series := plot.Series{Name: p.name}
+		series := plot.Series{Name: p.short()}
 		for _, n := range lookupNodes(r.s.profile) {
 			c := r.lookup(p.name, n)
 			series.Points = append(series.Points, plot.Point{X: float64(n), Y: c.took(), Lo: slices.Min(c.times), Hi: slices.Max(c.times)})
@@ -261,7 +261,7 @@ func (r *hashringResults) lookupFigure() report.Figure {
 		See: fmt.Sprintf("With 10 nodes and with %s, a lookup takes Ring %s and %s, Maglev %s and %s, Jump %s and %s, Rendezvous %s and %s.",
 			grouped(most), took(ringName, 10), took(ringName, most), took(maglev, 10), took(maglev, most), took(shards, 10), took(shards, most),
 			took(rendezvous, 10), took(rendezvous, most)),
-		Why: "Rendezvous asks every node. A ring begins to look where the first bits of the hash say, and Maglev divides and loads; they become slower only where their memory outgrows the processor's caches. Jump makes about ln n steps, and each has to wait for the one before. MultiProbe looks up 21 places, and Ketama's hash is MD5.",
+		Why: "Rendezvous asks every node, and so does WeightedRendezvous (Weighted), with a logarithm for those that come near. A ring begins to look where the first bits of the hash say, and Maglev divides and loads; they become slower only where their memory outgrows the processor's caches. Jump makes about ln n steps, and each has to wait for the one before. MultiProbe looks up 21 places, and Ketama's hash is MD5.",
 		How: r.s.again("hashring"),
 	}
 }
@@ -273,7 +273,7 @@ func (r *hashringResults) memoryFigure() report.Figure {
 		Y:     plot.Axis{Label: "bytes for each node", Kind: plot.Log, Unit: plot.Bytes, Ticks: []float64{32, 128, 512, 2 << 10, 8 << 10, 16 << 10}},
 	}
 	for _, p := range placements() {
-		series := plot.Series{Name: p.name}
+		series := plot.Series{Name: p.short()}
 		for _, n := range lookupNodes(r.s.profile) {
 			series.Points = append(series.Points, plot.Point{X: float64(n), Y: median(r.lookup(p.name, n).bytes)})
 		}
