@@ -122,6 +122,30 @@ func (r *hashringResults) move(name string, nodes int) *moveCell {
 	return r.moves[i]
 }
 
+// others is the most that any of the algorithms moves that have no line of their own.
+func (r *hashringResults) others(nodes int) (each float64) {
+	for _, c := range r.moves {
+		if c.nodes != nodes || c.name == modulo || c.name == maglev {
+			continue
+		}
+		each = max(each, c.comes.each())
+		if c.name != shards {
+			each = max(each, c.goes.each())
+		}
+	}
+	return each
+}
+
+// moveSizes are the numbers of nodes that were measured.
+func (r *hashringResults) moveSizes() (sizes []int) {
+	for _, c := range r.moves {
+		if !slices.Contains(sizes, c.nodes) {
+			sizes = append(sizes, c.nodes)
+		}
+	}
+	return sizes
+}
+
 // grown is a cluster that gets one node after the other: how often each key has moved, on
 // the mean, from the first size to each.
 type grown struct {

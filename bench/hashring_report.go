@@ -103,10 +103,10 @@ func (r *hashringResults) moveFigure() report.Figure {
 		Y:     plot.Axis{Label: "keys that move for each that has to", Kind: plot.Log},
 	}
 	sizes := r.moveSizes()
-	line := func(name, of string, each func(*moveCell) float64) {
+	line := func(name string, each func(n int) float64) {
 		series := plot.Series{Name: name}
 		for _, n := range sizes {
-			series.Points = append(series.Points, plot.Point{X: float64(n), Y: each(r.move(of, n))})
+			series.Points = append(series.Points, plot.Point{X: float64(n), Y: each(n)})
 		}
 		chart.Series = append(chart.Series, series)
 	}
@@ -118,32 +118,20 @@ func (r *hashringResults) moveFigure() report.Figure {
 			chart.Y.Ticks = append(chart.Y.Ticks, float64(each))
 		}
 	}
-	comes := func(c *moveCell) float64 { return c.comes.each() }
-	goes := func(c *moveCell) float64 { return c.goes.each() }
-	line("Modulo", modulo, comes)
-	line("Maglev", maglev, comes)
-	line("Shards, one goes", shards, goes)
-	line("all others", ringName, comes)
+	line("Modulo", func(n int) float64 { return r.move(modulo, n).comes.each() })
+	line("Maglev", func(n int) float64 { return r.move(maglev, n).comes.each() })
+	line("Shards, one goes", func(n int) float64 { return r.move(shards, n).goes.each() })
+	line("all others", r.others)
 	m, t := r.move(modulo, shownNodes), r.move(maglev, shownNodes)
 	return report.Figure{
 		Title: "A node comes, a node goes",
 		Chart: chart,
 		See: fmt.Sprintf("A node comes to %d: with hash mod n %s of the keys move, which is %.0f keys for each that is on the new node; with Maglev it is %.2f, with all others %s. If one goes from the middle, Shards move %.2f keys for each that it had, Maglev %.2f.",
-			shownNodes, per(m.comes.share()), m.comes.each(), t.comes.each(), plot.Number.Format(r.move(ringName, shownNodes).comes.each()),
+			shownNodes, per(m.comes.share()), m.comes.each(), t.comes.each(), plot.Number.Format(r.others(shownNodes)),
 			r.move(shards, shownNodes).goes.each(), t.goes.each()),
-		Why: "Ring, Rendezvous and their kin choose a node in a way that most choices do not see who comes or goes. The turns of a Maglev table shift a little, and some entries change hands between others. Jump only knows numbers: when one in the middle goes, the last takes its number, and leaves its own.",
+		Why: "Ring, Rendezvous and their kin choose a node in a way that most choices do not see who comes or goes. The turns of a Maglev table shift a little, and some entries change hands between others: the more, the more nodes there are and the fewer entries each has. Jump only knows numbers: when one in the middle goes, the last takes its number, and leaves its own.",
 		How: r.s.again("hashring"),
 	}
-}
-
-// moveSizes are the numbers of nodes that were measured.
-func (r *hashringResults) moveSizes() (sizes []int) {
-	for _, c := range r.moves {
-		if !slices.Contains(sizes, c.nodes) {
-			sizes = append(sizes, c.nodes)
-		}
-	}
-	return sizes
 }
 
 func (r *hashringResults) shareFigure() report.Figure {
