@@ -93,11 +93,16 @@ func (r *Ring) of(nodes []Node) (*Ring, error) {
 	for i := range number {
 		number[i] = gone
 	}
-	var come []place
-	for i, before := range twins(r.nodes, m.nodes) {
-		if before >= 0 {
-			number[before] = uint32(i)
-		} else {
+	before := twins(r.nodes, m.nodes)
+	for i, was := range before {
+		if was >= 0 {
+			number[was] = uint32(i)
+			places -= int64(m.nodes[i].Weight) * int64(r.config.VirtualNodes)
+		}
+	}
+	come := make([]place, 0, places)
+	for i, was := range before {
+		if was < 0 {
 			come = r.appendPlaces(come, m.nodes[i], uint32(i))
 		}
 	}
