@@ -1,0 +1,322 @@
+package breaker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestConfig(t *testing.T) {
+	for want, c := range map[string]Config{
+		"OpenFor is -1ns: want a positive time":                     {OpenFor: -1},
+		"MaxOpenFor is 1s: want at least OpenFor, 2s":               {OpenFor: 2 * time.Second, MaxOpenFor: time.Second},
+		"OpenFor is 2562047h47m16.854775807s: want a positive":      {OpenFor: 1<<63 - 1},
+		"Jitter is 2: want above 0 and up to 1, or NoJitter":        {Jitter: 2},
+		"Jitter is -0.5: want":                                      {Jitter: -0.5},
+		"Probes is -1: want 1 to 65536":                             {Probes: -1},
+		"Successes is -1: want at least 1":                          {Successes: -1},
+		"ProbeTimeout is -1s: want a positive time":                 {ProbeTimeout: -time.Second},
+		"Trip: 0 consecutive failures: want at least 1":             {Trip: ConsecutiveFailures(0)},
+		"Trip: a rate of 0: want above 0 and up to 1":               {Trip: FailureRate(0, 1, LastCalls(1))},
+		"Trip: a rate of 1.5":                                       {Trip: FailureRate(1.5, 1, LastCalls(1))},
+		"Trip: at least 0 calls: want 1 or more":                    {Trip: FailureRate(1, 0, LastCalls(1))},
+		"Trip: no window":                                           {Trip: FailureRate(1, 1, nil)},
+		"Trip: at least 11 calls of the last 10: the circuit would": {Trip: FailureRate(1, 11, LastCalls(10))},
+		"Trip: a window of the last -1 calls: want 1 to":            {Trip: FailureRate(1, 1, LastCalls(-1))},
+		"Trip: a window of the last 9ns: want 10ns to":              {Trip: FailureRate(1, 1, LastTime(9))},
+		"Trip: slow after -1ns: want a positive time":               {Trip: SlowRate(0, 1, 1, LastCalls(1))},
+		"Trip: AnyOf of no rule":                                    {Trip: AnyOf()},
+		"Trip: AnyOf: rule 1 is nil":                                {Trip: AnyOf(ConsecutiveFailures(1), nil)},
+		"Trip: AnyOf: rule 0: 0 consecutive failures":               {Trip: AnyOf(ConsecutiveFailures(0))},
+	} {
+		_, err := New(c)
+		require.ErrorContains(t, err, "breaker: Config: ")
+		require.ErrorContains(t, err, want)
+	}
+	for _, call := range []func(*Breaker){
+		func(b *Breaker) { _, _ = Do[int](t.Context(), b, nil) },
+		func(b *Breaker) { _ = b.Run(t.Context(), nil) },
+		func(b *Breaker) { b.OnStateChange(nil) },
+	} {
+		b := must(t, Config{})
+		require.PanicsWithValue(t, fmt.Sprint(recovered(func() { call(b) })), func() { call(b) })
+		require.Contains(t, fmt.Sprint(recovered(func() { call(b) })), "breaker: ")
+	}
+}
+
+func recovered(f func()) (r any) {
+	defer func() { r = recover() }()
+	f()
+	return nil
+}
+
+// TestDefaults: what the zero Config promises.
+func TestDefaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := must(t, Config{})
+		fail := func() error {
+			return b.Run(t.Context(), func(context.Context) error { return errDown })
+		}
+		for range 20 {
+			require.Equal(t, Closed, b.State())
+			require.ErrorIs(t, fail(), errDown)
+		}
+		var open *OpenError
+		require.ErrorAs(t, fail(), &open)
+		require.EqualError(t, open, "breaker: open")
+		require.LessOrEqual(t, open.RetryAfter(), time.Second)
+		require.GreaterOrEqual(t, open.RetryAfter(), 800*time.Millisecond)
+		require.Same(t, open, fail(), "one value for all")
+		for want := time.Second; want <= 64*time.Second; want *= 2 {
+			<-time.After(open.RetryAfter())
+			require.Equal(t, HalfOpen, b.State())
+			require.ErrorIs(t, fail(), errDown)
+			before := open
+			require.ErrorAs(t, fail(), &open)
+			require.NotSame(t, before, open)
+			require.Zero(t, before.RetryAfter())
+			longest := min(2*want, time.Minute)
+			require.LessOrEqual(t, open.RetryAfter(), longest)
+			require.Greater(t, open.RetryAfter(), longest*8/10-2)
+		}
+		<-time.After(open.RetryAfter())
+		require.NoError(t, b.Run(t.Context(), func(context.Context) error {
+			require.ErrorAs(t, fail(), &open)
+			require.EqualError(t, open, "breaker: half-open", "one probe at a time")
+			require.Equal(t, 10*time.Second, open.RetryAfter())
+			return nil
+		}))
+		require.Equal(t, Closed, b.State())
+	})
+}
+
+// TestContext: a caller who has gone says nothing about the callee; but he gives back the slot.
+func TestContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := must(t, Config{Trip: ConsecutiveFailures(1), OpenFor: 1, Jitter: NoJitter})
+		ctx, cancel := context.WithCancel(t.Context())
+		gone := func(ctx context.Context) error {
+			cancel()
+			return fmt.Errorf("get: %w", ctx.Err())
+		}
+		require.ErrorIs(t, b.Run(ctx, gone), context.Canceled)
+		require.Equal(t, Closed, b.State())
+		called := false
+		require.ErrorIs(t, b.Run(ctx, func(context.Context) error { called = true; return nil }), context.Canceled)
+		_, err := Do(ctx, b, func(context.Context) (int, error) { called = true; return 0, nil })
+		require.ErrorIs(t, err, context.Canceled)
+		require.False(t, called, "he had gone before")
+
+		require.Equal(t, Failure, Classify(context.DeadlineExceeded))
+		require.ErrorIs(t, b.Run(t.Context(), func(context.Context) error { return context.DeadlineExceeded }), context.DeadlineExceeded)
+		require.Equal(t, Open, b.State())
+		<-time.After(1)
+		for range 3 {
+			require.ErrorIs(t, b.Run(t.Context(), func(context.Context) error { return context.Canceled }), context.Canceled)
+			require.Equal(t, HalfOpen, b.State(), "and there is a slot for the next one")
+		}
+		require.EqualValues(t, 4, b.Stats().Ignored)
+	})
+}
+
+// TestClassify: an error of one's own that is no failure, and a Classify that panics.
+func TestClassify(t *testing.T) {
+	notFound := errors.New("not found")
+	b := must(t, Config{Trip: ConsecutiveFailures(2), Classify: func(err error) Outcome {
+		switch {
+		case errors.Is(err, notFound):
+			return Success
+		case errors.Is(err, errDown):
+			panic("cannot say")
+		}
+		return Classify(err)
+	}})
+	for range 10 {
+		require.ErrorIs(t, b.Run(t.Context(), func(context.Context) error { return notFound }), notFound)
+	}
+	require.Equal(t, Closed, b.State())
+	for range 2 {
+		require.PanicsWithValue(t, "cannot say", func() { _ = b.Run(t.Context(), func(context.Context) error { return errDown }) })
+	}
+	require.Equal(t, Open, b.State(), "a call of which nobody can say how it went has failed")
+}
+
+// TestHooks: in order, one after the other, under no lock, and also if they change the state
+// themselves or panic. Planted and caught: one that
+// is told of a change while another is; no more of them after a panic.
+func TestHooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := must(t, Config{Name: "db", Trip: ConsecutiveFailures(1), OpenFor: time.Second, Jitter: NoJitter})
+		var seen []string
+		b.OnStateChange(func(c Change) {
+			seen = append(seen, fmt.Sprint(c.Name, " ", c.From, " ", c.To, " ", b.State(), b.Stats().State))
+			if c.To == Open {
+				b.ForceOpen()
+				b.Reset()
+			}
+		})
+		b.OnStateChange(func(c Change) { seen = append(seen, c.To.String()) })
+		p, err := b.Allow()
+		require.NoError(t, err)
+		p.Done(errDown)
+		require.Equal(t, []string{
+			"db closed open openopen", "open",
+			"db open forced-open closedclosed", "forced-open",
+			"db forced-open closed closedclosed", "closed",
+		}, seen)
+		seen = nil
+		panics := true
+		b.OnStateChange(func(Change) {
+			if panics {
+				panic("hook")
+			}
+		})
+		require.PanicsWithValue(t, "hook", b.Disable)
+		panics = false
+		b.Reset()
+		require.Len(t, seen, 4, "the next one is told")
+	})
+}
+
+// TestHooksRace: all changes are told, in order, whoever makes them.
+func TestHooksRace(t *testing.T) {
+	b := must(t, Config{Trip: ConsecutiveFailures(1), OpenFor: 1, Jitter: NoJitter})
+	var inside atomic.Int32
+	last, n := Closed, 0
+	b.OnStateChange(func(c Change) {
+		if inside.Add(1) != 1 || c.From != last {
+			t.Errorf("%v after %v", c, last)
+		}
+		last = c.To
+		n++
+		inside.Add(-1)
+	})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for i := range 1000 {
+				if p, err := b.Allow(); err == nil {
+					p.Done([]error{nil, errDown, context.Canceled}[i%3])
+				}
+				if i%100 == 0 {
+					b.Reset()
+				}
+			}
+		})
+	}
+	all.Wait()
+	require.Greater(t, n, 80)
+}
+
+// TestStress lets a circuit open and close under many calls: there are never more probes than
+// there may be, and each time that it opens one call has opened it.
+func TestStress(t *testing.T) {
+	const probes = 3
+	b := must(t, Config{Trip: FailureRate(0.5, 10, LastCalls(20)), OpenFor: 1, MaxOpenFor: 1, Jitter: NoJitter, Probes: probes})
+	var opened, closed, running atomic.Int64
+	b.OnStateChange(func(c Change) {
+		switch c.To {
+		case Open:
+			opened.Add(1)
+		case Closed:
+			closed.Add(1)
+		}
+	})
+	var all sync.WaitGroup
+	for g := range 8 {
+		all.Go(func() {
+			for i := range 3000 {
+				p, err := b.Allow()
+				if err != nil {
+					continue
+				}
+				probe := p.period.state == HalfOpen
+				if probe && running.Add(1) > probes {
+					t.Error("too many probes")
+				}
+				err = nil
+				if (i/100+g)%3 == 0 {
+					err = errDown
+				}
+				if probe {
+					running.Add(-1)
+				}
+				p.Done(err)
+			}
+		})
+	}
+	all.Wait()
+	s := b.Stats()
+	require.EqualValues(t, s.Opened, opened.Load())
+	require.Positive(t, closed.Load())
+	require.LessOrEqual(t, opened.Load()-closed.Load(), opened.Load())
+	t.Logf("%+v", s)
+}
+
+// TestTripOnce lets many calls fail at the same time: the circuit opens once. Planted and caught: a
+// trip that does not look whose period it is.
+func TestTripOnce(t *testing.T) {
+	for range 200 {
+		b := must(t, Config{Trip: ConsecutiveFailures(1), OpenFor: time.Hour})
+		var permits [8]Permit
+		for i := range permits {
+			permits[i], _ = b.Allow()
+		}
+		var all sync.WaitGroup
+		var start sync.WaitGroup
+		start.Add(1)
+		for i := range permits {
+			all.Go(func() {
+				start.Wait()
+				permits[i].Done(errDown)
+			})
+		}
+		start.Done()
+		all.Wait()
+		require.EqualValues(t, 1, b.Stats().Opened)
+	}
+	b := must(t, Config{})
+	of := b.period.Load()
+	b.trip(of)
+	b.trip(of) // somebody who was slow
+	require.EqualValues(t, 1, b.Stats().Opened)
+}
+
+func TestStrings(t *testing.T) {
+	require.Equal(t, "closed open half-open forced-open disabled State(9)", fmt.Sprint(Closed, " ", Open, " ", HalfOpen, " ", Forced, " ", Disabled, " ", State(9)))
+	require.Equal(t, "ignored counted stale Verdict(9)", fmt.Sprint(Ignored, " ", Counted, " ", Stale, " ", Verdict(9)))
+	b := must(t, Config{Name: "db"})
+	b.ForceOpen()
+	_, err := b.Allow()
+	require.EqualError(t, err, `breaker: "db" is forced-open`)
+	text, err := json.Marshal(b.Stats())
+	require.NoError(t, err)
+	require.JSONEq(t, `{"state":"forced-open","counts":{"calls":0,"failures":0,"slow":0},"probes":0,"opened":0,"rejected":1,"ignored":0,"stale":0}`, string(text))
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("breaker", "db", b.Stats())
+	require.Contains(t, log.String(), "db.state=forced-open db.calls=0 db.failures=0 db.slow=0 db.probes=0 db.opened=0 db.rejected=1")
+}
+
+func TestNoAllocations(t *testing.T) {
+	for name, trip := range map[string]Trip{
+		"row": ConsecutiveFailures(1 << 30), "calls": FailureRate(1, 100, LastCalls(100)),
+		"time": FailureRate(1, 100, LastTime(time.Hour)), "slow": SlowRate(time.Hour, 1, 1, LastTime(time.Hour)),
+	} {
+		b := must(t, Config{Trip: trip})
+		ok := func(context.Context) (int, error) { return 1, nil }
+		_, _ = Do(t.Context(), b, ok)
+		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = Do(t.Context(), b, ok) }), name)
+		b.ForceOpen()
+		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = Do(t.Context(), b, ok) }), name)
+	}
+}

@@ -1,0 +1,115 @@
+package breaker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/plinth-go/plinth/breaker"
+)
+
+var errDown = errors.New("connection refused")
+
+func Example() {
+	db, err := breaker.New(breaker.Config{
+		Name:    "db",
+		Trip:    breaker.FailureRate(0.5, 4, breaker.LastTime(10*time.Second)),
+		OpenFor: time.Minute,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	db.OnStateChange(func(c breaker.Change) { fmt.Println(c.Name, "was", c.From, "and is", c.To) })
+
+	for range 6 {
+		rows, err := breaker.Do(context.Background(), db, func(ctx context.Context) (int, error) {
+			return 0, errDown
+		})
+		var open *breaker.OpenError
+		if errors.As(err, &open) {
+			fmt.Println("refused; again in less than a minute:", open.RetryAfter() < time.Minute)
+			continue
+		}
+		fmt.Println(rows, err)
+	}
+	// Output:
+	// 0 connection refused
+	// 0 connection refused
+	// 0 connection refused
+	// db was closed and is open
+	// 0 connection refused
+	// refused; again in less than a minute: true
+	// refused; again in less than a minute: true
+}
+
+// In two steps, where the call begins in one function and ends in another.
+func ExamplePermit() {
+	db, err := breaker.New(breaker.Config{Trip: breaker.ConsecutiveFailures(1), OpenFor: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	first, err := db.Allow()
+	if err != nil {
+		log.Fatal(err)
+	}
+	second, err := db.Allow()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(first.Done(errDown), db.State())
+	fmt.Println(second.Done(nil), db.State()) // it began before
+	fmt.Println(second.Done(nil))
+	// Output:
+	// counted open
+	// stale open
+	// ignored
+}
+
+// What is not found is found out well.
+func ExampleClassify() {
+	notFound := errors.New("not found")
+	db, err := breaker.New(breaker.Config{Classify: func(err error) breaker.Outcome {
+		if errors.Is(err, notFound) {
+			return breaker.Success
+		}
+		return breaker.Classify(err)
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 100 {
+		_ = db.Run(context.Background(), func(context.Context) error { return notFound })
+	}
+	fmt.Println(db.State(), db.Counts().Failures)
+	// Output: closed 0
+}
+
+func ExampleTrip() {
+	_, err := breaker.New(breaker.Config{Trip: breaker.AnyOf(
+		breaker.ConsecutiveFailures(5),
+		breaker.FailureRate(0.5, 20, breaker.LastCalls(100)),
+		breaker.SlowRate(time.Second, 0.8, 20, breaker.LastTime(time.Minute)),
+	)})
+	fmt.Println(err)
+	_, err = breaker.New(breaker.Config{Trip: breaker.FailureRate(0.5, 200, breaker.LastCalls(100))})
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// breaker: Config: Trip: at least 200 calls of the last 100: the circuit would never open
+}
+
+func ExampleBreaker_ForceOpen() {
+	db, err := breaker.New(breaker.Config{Name: "db"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	db.ForceOpen() // maintenance
+	fmt.Println(db.Run(context.Background(), func(context.Context) error { return nil }))
+	db.Reset()
+	fmt.Println(db.Run(context.Background(), func(context.Context) error { return nil }))
+	// Output:
+	// breaker: "db" is forced-open
+	// <nil>
+}
