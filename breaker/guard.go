@@ -1,0 +1,80 @@
+package breaker
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// Guard stands in front of a call: it lets it through, holds it up, repeats it, or refuses
+// it. All of this package are safe for concurrent use, and Chain puts several in a row.
+//
+// Run calls f with ctx or with a context that ends with it, at most as often as the guard
+// says, under no lock. It returns nil if f did. A refusal wraps a sentinel of this package.
+// A panic in f, or a runtime.Goexit, gives back what the guard holds, and goes on.
+type Guard interface {
+	Run(ctx context.Context, f func(context.Context) error) error
+}
+
+// refusal is the type of the sentinels for "not now, there is too much": the default of
+// Retryable knows them by it. Who sheds load is not helped by the same load once more.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+func refused(err error) bool {
+	var r refusal
+	return errors.As(err, &r)
+}
+
+// Call runs f behind a guard and returns its result: that of a try that returned no error, if the
+// guard returns none, and otherwise the zero T and the guard's error. A guard that returns nil
+// and did not call f gives the zero T as well.
+//
+// It is for guards of any kind, also for those that have several tries under way at once, or
+// that return while one is (Hedge, NewAbandon). Each has a result of its own, which is
+// copied under a lock. If several succeed, one result is returned, whole, and the others are
+// dropped: a T that must be closed is not for a guard that repeats what has succeeded. Nor
+// may it need the context that f was given, which may have ended by now.
+//
+// It is as safe for concurrent use as f is. Cost: one lock, and two small allocations.
+func Call[T any](ctx context.Context, g Guard, f func(context.Context) (T, error)) (T, error) {
+	switch {
+	case g == nil:
+		panic("breaker: Call: a nil Guard")
+	case f == nil:
+		panic("breaker: Call: a nil function")
+	}
+	var r result[T]
+	err := g.Run(ctx, func(ctx context.Context) error {
+		value, err := f(ctx)
+		if err == nil {
+			r.set(value)
+		}
+		return err
+	})
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return r.get()
+}
+
+// result is where tries put what they return. The last one before get counts: a guard that
+// repeats a success did so because it had not liked it.
+type result[T any] struct {
+	mu    sync.Mutex
+	value T // guarded by mu
+}
+
+func (r *result[T]) set(value T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.value = value
+}
+
+func (r *result[T]) get() (T, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.value, nil
+}

@@ -1,0 +1,115 @@
+package breaker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var errDown = errors.New("down")
+
+// guardFunc is a Guard for tests.
+type guardFunc func(ctx context.Context, f func(context.Context) error) error
+
+func (g guardFunc) Run(ctx context.Context, f func(context.Context) error) error { return g(ctx, f) }
+
+func TestCallReturnsTheResult(t *testing.T) {
+	broken := errors.New("broken")
+	once := guardFunc(func(ctx context.Context, f func(context.Context) error) error { return f(ctx) })
+	three := func(context.Context) (int, error) { return 3, nil }
+
+	got, err := Call(t.Context(), once, three)
+	require.NoError(t, err)
+	require.Equal(t, 3, got)
+
+	got, err = Call(t.Context(), once, func(context.Context) (int, error) { return 3, broken })
+	require.Equal(t, broken, err)
+	require.Zero(t, got, "there is no result besides an error")
+
+	got, err = Call(t.Context(), guardFunc(func(ctx context.Context, f func(context.Context) error) error {
+		_ = f(ctx)
+		return broken
+	}), three)
+	require.Equal(t, broken, err)
+	require.Zero(t, got, "the guard did not want it")
+
+	got, err = Call(t.Context(), guardFunc(func(context.Context, func(context.Context) error) error { return nil }), three)
+	require.NoError(t, err)
+	require.Zero(t, got, "f was not called")
+}
+
+// TestCallOfSeveralTries: failures leave no result, and a success that the guard repeats is not
+// the one that counts. Planted and caught: a result that is set without a success, the first
+// that is kept.
+func TestCallOfSeveralTries(t *testing.T) {
+	calls := 0
+	got, err := Call(t.Context(), guardFunc(func(ctx context.Context, f func(context.Context) error) error {
+		for range 4 {
+			_ = f(ctx)
+		}
+		return nil
+	}), func(context.Context) (int, error) {
+		calls++
+		if calls == 4 {
+			return calls, errors.New("broken")
+		}
+		return calls, nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, 3, got)
+}
+
+// TestCallHammered: all tries at once, and they go on after the guard has returned. No result is
+// torn: its parts are of one try. Planted and caught, by the race detector: set or get without
+// the lock.
+func TestCallHammered(t *testing.T) {
+	var rest sync.WaitGroup
+	crowd := guardFunc(func(ctx context.Context, f func(context.Context) error) error {
+		first := make(chan error, 8)
+		for range cap(first) {
+			rest.Go(func() { first <- f(ctx) })
+		}
+		return <-first
+	})
+	type pair struct{ a, b string }
+	for i := range 200 {
+		got, err := Call(t.Context(), crowd, func(context.Context) (pair, error) {
+			s := fmt.Sprint(i)
+			return pair{s, s}, nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, pair{fmt.Sprint(i), fmt.Sprint(i)}, got)
+	}
+	rest.Wait()
+}
+
+func TestCallRefusesNil(t *testing.T) {
+	require.PanicsWithValue(t, "breaker: Call: a nil Guard", func() {
+		_, _ = Call(t.Context(), nil, func(context.Context) (int, error) { return 0, nil })
+	})
+	require.PanicsWithValue(t, "breaker: Call: a nil function", func() {
+		_, _ = Call[int](t.Context(), guardFunc(nil), nil)
+	})
+}
+
+// outcomes runs f behind a guard, in a goroutine of its own, and says how that ended: that is what
+// a caller sees when f panics or exits.
+func outcomes(ctx context.Context, g Guard, f func(context.Context) error) (said string) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		said = "exited"
+		defer func() {
+			if v := recover(); v != nil {
+				said = fmt.Sprint("panicked: ", v)
+			}
+		}()
+		said = fmt.Sprint("returned: ", g.Run(ctx, f))
+	}()
+	<-done
+	return said
+}
