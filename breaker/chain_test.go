@@ -1,0 +1,159 @@
+package breaker
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestChainRunsOutermostFirst. Planted and caught: the reverse order, a guard left out, the caller's
+// context in place of the guard's.
+func TestChainRunsOutermostFirst(t *testing.T) {
+	type key struct{}
+	var said []string
+	named := func(name string) Guard {
+		return guardFunc(func(ctx context.Context, f func(context.Context) error) error {
+			said = append(said, name+" in")
+			defer func() { said = append(said, name+" out") }()
+			outer, _ := ctx.Value(key{}).(string)
+			return f(context.WithValue(ctx, key{}, outer+name))
+		})
+	}
+	f := func(ctx context.Context) error {
+		said = append(said, "f of "+ctx.Value(key{}).(string))
+		return errDown
+	}
+	for _, c := range []struct {
+		chain Guard
+		want  []string
+	}{
+		{Chain(named("a")), []string{"a in", "f of a", "a out"}},
+		{Chain(named("a"), named("b"), named("c")), []string{"a in", "b in", "c in", "f of abc", "c out", "b out", "a out"}},
+		{Chain(Chain(named("a"), named("b")), Chain(), named("c")), []string{"a in", "b in", "c in", "f of abc", "c out", "b out", "a out"}},
+	} {
+		for range 2 {
+			said = nil
+			require.Equal(t, errDown, c.chain.Run(t.Context(), f))
+			require.Equal(t, c.want, said)
+		}
+	}
+	require.NoError(t, Chain().Run(t.Context(), func(context.Context) error { return nil }))
+}
+
+// TestChainKeepsItsGuards: what becomes of the caller's slice is nothing to it.
+func TestChainKeepsItsGuards(t *testing.T) {
+	guards := []Guard{Chain(), Chain()}
+	c := Chain(guards...)
+	guards[1] = nil
+	require.NoError(t, c.Run(t.Context(), func(context.Context) error { return nil }))
+}
+
+func TestChainRefusesNil(t *testing.T) {
+	require.PanicsWithValue(t, "breaker: Chain: guard 2 of 3 is nil", func() { Chain(Chain(), nil, Chain()) })
+	failed, err := NewRetry(RetryConfig{Attempts: -1})
+	require.Error(t, err)
+	require.PanicsWithValue(t, "breaker: Chain: guard 1 of 2 is nil", func() { Chain(failed, Chain()) })
+	require.PanicsWithValue(t, "breaker: Chain: a nil function", func() { _ = Chain().Run(t.Context(), nil) })
+}
+
+func TestChainLetsPanicsThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		timeout, _ := NewTimeout(time.Second)
+		abandon, _ := NewAbandon(time.Minute)
+		c := Chain(abandon, newHedge(t, HedgeConfig{}), newRetry(t, RetryConfig{}), timeout)
+		require.Equal(t, "panicked: oh", outcomes(t.Context(), c, func(context.Context) error { panic("oh") }))
+		require.Equal(t, "exited", outcomes(t.Context(), c, func(context.Context) error { runtime.Goexit(); return nil }))
+		require.Equal(t, "returned: <nil>", outcomes(t.Context(), c, func(context.Context) error { return nil }))
+	})
+}
+
+// countdown is as much of a breaker as the order needs: so many failures, and it stays open.
+type countdown struct{ left int }
+
+func (c *countdown) Run(ctx context.Context, f func(context.Context) error) error {
+	if c.left == 0 {
+		return refusal("open")
+	}
+	err := f(ctx)
+	if err != nil {
+		c.left--
+	}
+	return err
+}
+
+// stopwatch is as much of a bulkhead as the order needs: how long slots are held.
+type stopwatch struct{ held time.Duration }
+
+func (s *stopwatch) Run(ctx context.Context, f func(context.Context) error) error {
+	start := time.Now()
+	defer func() { s.held += time.Since(start) }()
+	return f(ctx)
+}
+
+// TestChainInOtherOrders says in numbers what Chain's comment says in words.
+func TestChainInOtherOrders(t *testing.T) {
+	const ms = time.Millisecond
+	down := func(n *int, err error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			*n++
+			return patient(10*ms, err, true)(ctx)
+		}
+	}
+	retry := func(t *testing.T) *Retry {
+		return newRetry(t, RetryConfig{Base: 1, Cap: 1, Patience: time.Second, Budget: NoBudget()})
+	}
+
+	t.Run("Retry inside Breaker", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			calls := func(guards ...Guard) (n int) {
+				c := Chain(guards...)
+				for range 100 {
+					require.Error(t, c.Run(t.Context(), down(&n, errDown)))
+				}
+				return n
+			}
+			require.Equal(t, 5, calls(retry(t), &countdown{5}), "five failures open it")
+			require.Equal(t, 15, calls(&countdown{5}, retry(t)), "fifteen: three of them count as one")
+		})
+	})
+
+	t.Run("Retry inside Bulkhead", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			held := func(guards func(s *stopwatch) []Guard) time.Duration {
+				s, n := new(stopwatch), 0
+				require.Error(t, Chain(guards(s)...).Run(t.Context(), down(&n, &askError{100 * ms})))
+				require.Equal(t, 3, n)
+				return s.held.Round(ms)
+			}
+			right := held(func(s *stopwatch) []Guard { return []Guard{retry(t), s} })
+			wrong := held(func(s *stopwatch) []Guard { return []Guard{s, retry(t)} })
+			require.Equal(t, 30*ms, right, "three tries")
+			require.Equal(t, 230*ms, wrong, "three tries and two waits: 1/7 of the calls get through")
+		})
+	})
+
+	t.Run("Timeout inside Retry alone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			timeout, err := NewTimeout(time.Second)
+			require.NoError(t, err)
+			took := func(guards ...Guard) time.Duration {
+				start := time.Now()
+				require.ErrorIs(t, Chain(guards...).Run(t.Context(), patient(time.Hour, nil, true)), ErrTimeout)
+				return time.Since(start).Round(ms)
+			}
+			require.Equal(t, time.Second, took(timeout, retry(t)))
+			require.Equal(t, 3*time.Second, took(retry(t), timeout))
+		})
+	})
+}
+
+func TestChainOfNothingAllocatesNothing(t *testing.T) {
+	ctx, f := t.Context(), func(context.Context) error { return nil }
+	for _, c := range []Guard{Chain(), Chain(newRetry(t, RetryConfig{}))} {
+		require.Zero(t, testing.AllocsPerRun(100, func() { _ = c.Run(ctx, f) }))
+	}
+}
