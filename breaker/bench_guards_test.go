@@ -50,8 +50,8 @@ func BenchmarkSpend(b *testing.B) {
 	})
 }
 
-// BenchmarkRun is what a guard adds to a call that does nothing.
-func BenchmarkRun(b *testing.B) {
+// BenchmarkGuard is what a guard adds to a call that does nothing.
+func BenchmarkGuard(b *testing.B) {
 	succeed := func(context.Context) error { return nil }
 	broken := errors.New("broken")
 	fail := func(context.Context) error { return broken }

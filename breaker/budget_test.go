@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/stretchr/testify/require"
 )
@@ -64,7 +65,7 @@ func TestBudgetIsExact(t *testing.T) {
 
 // TestBudgetHammered holds the law at every moment while eight earn and spend what they can,
 // and counts at the end: nothing is lost, and nothing is made. Planted and caught: Store
-// in place of either compare-and-swap.
+// in place of the compare-and-swap of Earn.
 func TestBudgetHammered(t *testing.T) {
 	const percent, burst, workers, each = 30, 50_000, 8, 4000
 	b, err := NewBudget(BudgetConfig{Percent: percent, Burst: burst})
@@ -95,6 +96,42 @@ func TestBudgetHammered(t *testing.T) {
 	all.Wait()
 	require.EqualValues(t, percent*workers*each, 100*retries.Load()+b.tokens.Load())
 	require.Less(t, b.tokens.Load(), int64(workers*tokenCost))
+}
+
+// TestBudgetLosesNothing lets eight earn, and nothing else, and then eight spend, as fast as they
+// can, so that their steps meet. Planted and caught: Store in place of the compare-and-swap of
+// Spend; an Earn that does not try again.
+func TestBudgetLosesNothing(t *testing.T) {
+	const workers = 8
+	each := 500_000
+	if form.Raced() {
+		each /= 10
+	}
+	b, err := NewBudget(BudgetConfig{Percent: 100, Burst: workers * each})
+	require.NoError(t, err)
+	b.tokens.Store(0)
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for range each {
+				b.Earn()
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, workers*each*tokenCost, b.tokens.Load())
+	var spent atomic.Int64
+	for range workers {
+		all.Go(func() {
+			n := int64(0)
+			for b.Spend() {
+				n++
+			}
+			spent.Add(n)
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, workers*each, spent.Load())
 }
 
 func TestBudgetWithoutLimits(t *testing.T) {

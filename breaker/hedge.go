@@ -206,7 +206,7 @@ func (r *race) learn(succeeded bool) {
 
 // latencies are the last ones, and a quantile of them, which is computed anew every 16th time.
 // They are safe for concurrent use. The plain way is good enough: for each call it is a small
-// part of what the goroutine and the timer take (go test -run=^$ -bench='Learn|Run' ./breaker).
+// part of what the goroutine and the timer take (go test -run=^$ -bench='Learn|Guard' ./breaker).
 type latencies struct {
 	quantile float64 // immutable
 	delay    atomic.Int64

@@ -59,9 +59,8 @@ func (s *script) run(ctx context.Context) error {
 }
 
 // TestHedge plays every case: when tries begin, which error counts, and when Run returns. Planted and
-// caught: a try more than Max, a failure that does not start the next, or that does after the last,
-// the error of the last in place of the first, a final error that ends all at once, a timer that
-// is not set anew.
+// caught: a try more than Max, a failure that does not start the next, the error of the last in
+// place of the first, a final error that ends all at once, a timer that is not set anew.
 func TestHedge(t *testing.T) {
 	const ms = time.Millisecond
 	other, final := errors.New("other"), refusal("final")
@@ -144,27 +143,22 @@ func TestHedgeHonoursTheContext(t *testing.T) {
 			return nil
 		}))
 		require.Equal(t, 15*ms, time.Since(start))
-		s := play()
-		require.Equal(t, context.DeadlineExceeded, h.Run(ctx, s.run))
-		require.Empty(t, s.begun, "f is not called")
+		n := atomic.Int64{}
+		count := func(context.Context) error { n.Add(1); return errDown }
+		require.Equal(t, context.DeadlineExceeded, h.Run(ctx, count))
 		<-time.After(2 * time.Second) // the tries end
+		require.Zero(t, n.Load(), "f is not called")
 
-		for range 100 { // a failure and the end of ctx, at the same time
-			ctx, cancel := context.WithCancel(t.Context())
-			n := atomic.Int64{}
-			require.Error(t, h.Run(ctx, func(context.Context) error {
-				n.Add(1)
-				cancel()
-				return errDown
-			}))
-			synctest.Wait()
-			require.EqualValues(t, 1, n.Load())
-		}
+		ctx, cancel = context.WithCancel(t.Context())
+		h = newHedge(t, HedgeConfig{Delay: 10 * ms, Retryable: func(error) bool { cancel(); return true }})
+		require.Equal(t, errDown, h.Run(ctx, count), "a failure, and the end of ctx at the same time")
+		synctest.Wait()
+		require.EqualValues(t, 1, n.Load())
 	})
 }
 
 // TestHedgeBudget: all are slow, and all fail: the load stays within the law. Planted and caught: a
-// budget that is not asked by the timer, or not by failures; no Earn.
+// budget that is not asked, no Earn.
 func TestHedgeBudget(t *testing.T) {
 	const ms = time.Millisecond
 	for _, try := range []scripted{{time.Second, nil}, {0, errDown}} {
@@ -230,12 +224,16 @@ func TestHedgeCutsTheTail(t *testing.T) {
 	})
 }
 
-// TestHedgeLearns. Planted and caught: a rank too low, or one too high; only the winners' latencies, which
-// make it forget how slow the first tries are; failures that count as fast.
+// TestHedgeLearns. Planted and caught: a rank too low, or one too high; first tries that are left
+// out because a hedge won, which makes it forget how slow they are; such as were cut before the
+// delay, and failures, that count as fast.
 func TestHedgeLearns(t *testing.T) {
 	const ms = time.Millisecond
 	synctest.Test(t, func(t *testing.T) {
 		h := newHedge(t, HedgeConfig{Quantile: 0.75, Budget: NoBudget()})
+		fails := func() {
+			require.NoError(t, h.Run(t.Context(), play(scripted{1 * ms, errDown}, scripted{1 * ms, nil}).run))
+		}
 		takes := func(first, second time.Duration, err error) {
 			s := play(scripted{first, err}, scripted{second, err})
 			require.Equal(t, err, h.Run(t.Context(), s.run))
@@ -252,6 +250,7 @@ func TestHedgeLearns(t *testing.T) {
 
 		for range 128 {
 			takes(1*ms, 1*ms, errDown)
+			fails()
 		}
 		d, _ = h.Delay()
 		require.Equal(t, 12*ms, d, "failures say nothing")
@@ -269,7 +268,7 @@ func TestHedgeLearns(t *testing.T) {
 		require.Equal(t, 2*ms, d, "and back")
 
 		for range 128 { // all are cut, in time or late
-			for _, limit := range []time.Duration{1 * ms, 3 * ms} {
+			for _, limit := range []time.Duration{1 * ms, 1 * ms, 1 * ms, 1 * ms, 3 * ms} {
 				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				require.Error(t, h.Run(ctx, play(scripted{9 * ms, nil}, scripted{9 * ms, nil}).run))
 				cancel()

@@ -145,8 +145,8 @@ func TestRetryLayersDoNotMultiply(t *testing.T) {
 	})
 }
 
-// TestRetryBackoff doubles up to the cap, and nothing wraps. Planted and caught: a shift without
-// a bound, one place too far, the product compared with the cap in place of the cap shifted.
+// TestRetryBackoff doubles up to the cap, and nothing wraps. Planted and caught: one place
+// too far; the product compared with the cap in place of the cap shifted, which wraps.
 func TestRetryBackoff(t *testing.T) {
 	const ms = time.Millisecond
 	c := newRetry(t, RetryConfig{}).config
@@ -203,8 +203,8 @@ func TestRetrySeed(t *testing.T) {
 	})
 }
 
-// TestRetryAfterIsTheLeast. Planted and caught: the larger of both in place of the sum, Patience
-// compared the wrong way, an error that is only looked at and not unwrapped.
+// TestRetryAfterIsTheLeast. Planted and caught: the larger of both in place of the sum, a Patience
+// that ends a nanosecond early, an error that is not unwrapped, a negative time.
 func TestRetryAfterIsTheLeast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRetry(t, RetryConfig{Attempts: 2, Base: time.Second, Cap: time.Second, Patience: time.Minute, Budget: NoBudget()})
@@ -226,6 +226,9 @@ func TestRetryAfterIsTheLeast(t *testing.T) {
 		require.EqualValues(t, 1, calls.Load())
 		require.Zero(t, time.Since(start))
 
+		after, told := retryAfter(&askError{-time.Hour})
+		require.True(t, told)
+		require.Zero(t, after, "it takes nothing from the backoff")
 		f, calls = failing(1, &askError{-time.Hour})
 		require.NoError(t, r.Run(t.Context(), f))
 		require.EqualValues(t, 2, calls.Load())

@@ -86,6 +86,9 @@ func TestTimeout(t *testing.T) {
 						require.ErrorIs(t, err, context.DeadlineExceeded)
 						require.Equal(t, after, detail.After)
 						require.True(t, detail.Timeout())
+						if detail.Err != nil {
+							require.ErrorIs(t, err, detail.Err)
+						}
 						require.Contains(t, err.Error(), "breaker: timeout after 100ms")
 					}
 					<-time.After(2 * time.Second) // abandoned ones end
