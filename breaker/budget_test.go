@@ -36,7 +36,8 @@ func TestBudgetByDefault(t *testing.T) {
 func TestBudgetIsExact(t *testing.T) {
 	r := seed.New(t)
 	for _, c := range []struct{ percent, burst, earns int }{
-		{0, 0, 10}, {10, 3, 10}, {1, 1, 1}, {20, 5, 20}, {33, 2, 33}, {100, 1, 100}, {250, 4, 250}, {10000, 1e9, 10000}, {-1, 7, 0},
+		{0, 0, 10}, {10, 3, 10}, {1, 1, 1}, {20, 5, 20}, {33, 2, 33},
+		{100, 1, 100}, {250, 4, 250}, {10000, 1e9, 10000}, {-1, 7, 0},
 	} {
 		b, err := NewBudget(BudgetConfig{Percent: c.percent, Burst: c.burst})
 		require.NoError(t, err)
@@ -147,7 +148,8 @@ func TestBudgetWithoutLimits(t *testing.T) {
 }
 
 func TestBudgetRefusesTheImpossible(t *testing.T) {
-	for _, c := range []BudgetConfig{{Percent: 10_001}, {Percent: math.MaxInt32}, {Burst: -1}, {Burst: 1e9 + 1}, {Burst: math.MinInt32}} {
+	for _, c := range []BudgetConfig{{Percent: 10_001}, {Percent: math.MaxInt32},
+		{Burst: -1}, {Burst: 1e9 + 1}, {Burst: math.MinInt32}} {
 		_, err := NewBudget(c)
 		require.ErrorContains(t, err, "breaker: NewBudget: a ", "%+v", c)
 	}

@@ -32,7 +32,7 @@ import (
 //	Retry inside Bulkhead           holds a slot while it waits, so that a bulkhead is full of
 //	                                calls that do nothing.
 //	Hedge inside Breaker, Bulkhead  the same: tries that nobody counts, and two in one slot.
-//	Retry inside no Budget          each layer multiplies the load: 3 × 3 × 3 (see Budget).
+//	Retry without a Budget          each layer multiplies the load: 3 × 3 × 3 (see Budget).
 //	Bulkhead outside Breaker        takes a slot to be told no. It does little harm, but a
 //	                                Bulkhead that queues makes them wait for it.
 //	Timeout of a try outside        the time in the queue counts as the dependency's, and a full

@@ -33,7 +33,8 @@ func TestChainRunsOutermostFirst(t *testing.T) {
 	}{
 		{Chain(named("a")), []string{"a in", "f of a", "a out"}},
 		{Chain(named("a"), named("b"), named("c")), []string{"a in", "b in", "c in", "f of abc", "c out", "b out", "a out"}},
-		{Chain(Chain(named("a"), named("b")), Chain(), named("c")), []string{"a in", "b in", "c in", "f of abc", "c out", "b out", "a out"}},
+		{Chain(Chain(named("a"), named("b")), Chain(), named("c")),
+			[]string{"a in", "b in", "c in", "f of abc", "c out", "b out", "a out"}},
 	} {
 		for range 2 {
 			said = nil

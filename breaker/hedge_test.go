@@ -76,8 +76,9 @@ func TestHedge(t *testing.T) {
 		"the second wins":   {2, []scripted{{99 * ms, nil}, {5 * ms, nil}}, []time.Duration{0, 10 * ms}, 15 * ms, nil, 1},
 		"the first wins after all": {2, []scripted{{20 * ms, nil}, {50 * ms, nil}}, []time.Duration{0, 10 * ms}, 20 * ms,
 			nil, 1},
-		"two and no more":    {2, []scripted{{99 * ms, nil}, {99 * ms, nil}}, []time.Duration{0, 10 * ms}, 99 * ms, nil, 1},
-		"four":               {4, []scripted{{99 * ms, nil}, {99 * ms, nil}, {99 * ms, nil}, {1 * ms, nil}}, []time.Duration{0, 10 * ms, 20 * ms, 30 * ms}, 31 * ms, nil, 3},
+		"two and no more": {2, []scripted{{99 * ms, nil}, {99 * ms, nil}}, []time.Duration{0, 10 * ms}, 99 * ms, nil, 1},
+		"four": {4, []scripted{{99 * ms, nil}, {99 * ms, nil}, {99 * ms, nil}, {1 * ms, nil}},
+			[]time.Duration{0, 10 * ms, 20 * ms, 30 * ms}, 31 * ms, nil, 3},
 		"one hedges nothing": {1, []scripted{{99 * ms, nil}}, []time.Duration{0}, 99 * ms, nil, 0},
 		"a failure starts the next at once": {2, []scripted{{3 * ms, errDown}, {5 * ms, nil}}, []time.Duration{0, 3 * ms},
 			8 * ms, nil, 0},
@@ -88,7 +89,8 @@ func TestHedge(t *testing.T) {
 		"all fail, the first last": {2, []scripted{{30 * ms, errDown}, {1 * ms, other}}, []time.Duration{0, 10 * ms}, 30 * ms,
 			errDown, 0},
 		"a final error starts none": {2, []scripted{{3 * ms, final}}, []time.Duration{0}, 3 * ms, final, 0},
-		"a final error of the second ends nothing": {3, []scripted{{30 * ms, nil}, {1 * ms, final}}, []time.Duration{0, 10 * ms},
+		"a final error of the second ends nothing": {3, []scripted{{30 * ms, nil}, {1 * ms, final}},
+			[]time.Duration{0, 10 * ms},
 			30 * ms, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -154,10 +154,12 @@ func TestRetryBackoff(t *testing.T) {
 		require.Equal(t, want, c.backoff(i+1))
 	}
 	year := 365 * 24 * time.Hour
-	for _, c := range []RetryConfig{{Base: 1, Cap: year}, {Base: 3, Cap: year}, {Base: year - 1, Cap: year}, {Base: year, Cap: year}, {Base: 1, Cap: 1}} {
+	for _, c := range []RetryConfig{{Base: 1, Cap: year}, {Base: 3, Cap: year}, {Base: year - 1, Cap: year},
+		{Base: year, Cap: year}, {Base: 1, Cap: 1}} {
 		r := newRetry(t, c)
 		last := time.Duration(0)
-		for _, attempt := range []int{1, 2, 3, 10, 50, 53, 54, 55, 60, 61, 62, 63, 64, 65, 66, 127, 128, 129, math.MaxInt32, math.MaxInt} {
+		for _, attempt := range []int{1, 2, 3, 10, 50, 53, 54, 55,
+			60, 61, 62, 63, 64, 65, 66, 127, 128, 129, math.MaxInt32, math.MaxInt} {
 			got := r.config.backoff(attempt)
 			require.GreaterOrEqual(t, got, last, "%+v: attempt %d", c, attempt)
 			require.LessOrEqual(t, got, c.Cap)
@@ -207,7 +209,8 @@ func TestRetrySeed(t *testing.T) {
 // that ends a nanosecond early, an error that is not unwrapped, a negative time.
 func TestRetryAfterIsTheLeast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRetry(t, RetryConfig{Attempts: 2, Base: time.Second, Cap: time.Second, Patience: time.Minute, Budget: NoBudget()})
+		r := newRetry(t, RetryConfig{Attempts: 2, Base: time.Second, Cap: time.Second, Patience: time.Minute,
+			Budget: NoBudget()})
 		waits := map[time.Duration]bool{}
 		for range 100 {
 			start := time.Now()

@@ -44,13 +44,15 @@ func TestTimeout(t *testing.T) {
 		took, abandoned time.Duration
 		err, abandonErr error
 	}{
-		"in time":              {patient(99*ms, nil, true), 0, 99 * ms, 99 * ms, nil, nil},
-		"fails in time":        {patient(99*ms, errDown, true), 0, 99 * ms, 99 * ms, errDown, errDown},
-		"heeds its context":    {patient(time.Hour, nil, true), 0, after, after, cut, nil},
-		"ignores it":           {patient(time.Second, nil, false), 0, time.Second, after, nil, &TimeoutError{After: after}},
-		"ignores it and fails": {patient(time.Second, errDown, false), 0, time.Second, after, &TimeoutError{After: after, Err: errDown}, &TimeoutError{After: after}},
-		"the caller's time":    {patient(time.Hour, nil, true), 50 * ms, 50 * ms, 50 * ms, context.DeadlineExceeded, context.DeadlineExceeded},
-		"the caller has more":  {patient(time.Hour, nil, true), 150 * ms, after, after, cut, nil},
+		"in time":           {patient(99*ms, nil, true), 0, 99 * ms, 99 * ms, nil, nil},
+		"fails in time":     {patient(99*ms, errDown, true), 0, 99 * ms, 99 * ms, errDown, errDown},
+		"heeds its context": {patient(time.Hour, nil, true), 0, after, after, cut, nil},
+		"ignores it":        {patient(time.Second, nil, false), 0, time.Second, after, nil, &TimeoutError{After: after}},
+		"ignores it and fails": {patient(time.Second, errDown, false), 0, time.Second, after, &TimeoutError{After: after, Err: errDown},
+			&TimeoutError{After: after}},
+		"the caller's time": {patient(time.Hour, nil, true), 50 * ms, 50 * ms, 50 * ms,
+			context.DeadlineExceeded, context.DeadlineExceeded},
+		"the caller has more": {patient(time.Hour, nil, true), 150 * ms, after, after, cut, nil},
 		"the caller's is over while f goes on": {patient(time.Second, errDown, false), 50 * ms, time.Second, 50 * ms, errDown,
 			context.DeadlineExceeded},
 	} {
