@@ -254,9 +254,10 @@ func TestBulkheadHammer(t *testing.T) {
 // TestBulkheadTight lets some come and go as fast as they can, with room for all of them: no
 // change of the word is lost.
 //
-// Planted and caught: a Store in place of the CAS of enter, and of that of leave.
+// Planted, and caught within ten runs (-count=10) on two processors: a Store in place of the CAS
+// of leave.
 func TestBulkheadTight(t *testing.T) {
-	const callers, rounds = 4, 30_000
+	const callers, rounds = 4, 200_000 // long enough that two processors are at it at once
 	b := bulkhead(t, callers, 0)
 	var wg sync.WaitGroup
 	for range callers {
