@@ -5,11 +5,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/internal/seed"
 )
 
 // TestAIMDFormulas goes through some calls by hand.
 //
-// Planted and caught: AIMD
+// Planted and caught: +1 for each call; no cut, and one at the begin of the call; >= Slow; failures that
+// do not count; a limit of which less than half is in use, or must be all of it.
 func TestAIMDFormulas(t *testing.T) {
 	l, err := AIMD{Backoff: 0.5, Slow: 100}.start(bounds{1, 1000, 8})
 	require.NoError(t, err)
@@ -36,19 +39,20 @@ func TestAIMDFormulas(t *testing.T) {
 // TestAIMDKnee asks a server for twice of what it can do. With a Slow the limit is a saw below
 // where calls take so long; and without, below where the server refuses.
 func TestAIMDKnee(t *testing.T) {
+	r := seed.New(t)
 	for _, c := range []struct {
 		law  AIMD
 		room int
 		edge float64
 	}{{AIMD{Slow: 20 * time.Millisecond}, 0, 20}, {AIMD{}, 5, 15}} {
 		for _, initial := range []float64{1, 20, 200} {
-			s := newServer(t, c.law, bounds{1, 1000, initial}, 10, 2000, 10*time.Millisecond)
+			s := newServer(t, r, c.law, bounds{1, 1000, initial}, 10, 2000, 10*time.Millisecond)
 			s.room = c.room
 			s.run(time.Minute)
 			s.answered = 0
 			low, high := s.limits(2 * time.Minute)
 			require.True(t, low > 0.85*c.edge && low < c.edge, "%v", low)
-			require.True(t, high > c.edge && high < c.edge+3, "%v", high)
+			require.True(t, high > c.edge && high < c.edge+6, "%v", high)
 			require.Greater(t, s.answered, 119_000)
 		}
 	}
@@ -58,12 +62,13 @@ func TestAIMDKnee(t *testing.T) {
 //
 // Planted and caught: no cut.
 func TestAIMDOnce(t *testing.T) {
+	r := seed.New(t)
 	l, err := AIMD{}.start(bounds{1, 1000, 100})
 	require.NoError(t, err)
 	for i := range 100 {
 		require.Equal(t, 90., l.update(sample{time.Second + time.Duration(i), time.Second, i + 1, false}))
 	}
-	s := newServer(t, AIMD{Slow: time.Second}, usualBounds, 10, 500, 10*time.Millisecond)
+	s := newServer(t, r, AIMD{Slow: time.Second}, usualBounds, 10, 500, 10*time.Millisecond)
 	s.run(time.Second)
 	s.slow = map[int]time.Duration{s.came + 1: 10 * time.Second}
 	s.run(time.Minute)

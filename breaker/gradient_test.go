@@ -5,13 +5,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/internal/seed"
 )
 
 // TestGradientFormulas goes through some windows by hand, with Queue 6 and Smoothing ½.
 //
-// Planted and caught: GRADIENT
+// Planted and caught: long from all windows alike, and from Long of them at once; a gradient without
+// a bound below, or above; no Queue; no Smoothing; the time of failures; failures that do not count;
+// inFlight that is not of the window; a drain that changes the limit; long that stays after a bad time.
 func TestGradientFormulas(t *testing.T) {
-	started, err := Gradient{Queue: 6, Smoothing: 0.5, Long: 3, Drain: 9}.start(bounds{1, 1000, 100})
+	started, err := Gradient{Queue: 6, Smoothing: 0.5, Long: 3, Drain: 10}.start(bounds{1, 1000, 100})
 	require.NoError(t, err)
 	l, began := started.(*gradient), time.Duration(0)
 	window := func(n, bad, inFlight int, rtt time.Duration) float64 { // the last of n calls ends it
@@ -37,6 +41,7 @@ func TestGradientFormulas(t *testing.T) {
 		{10, 0, 51, 10 * ms, func(l float64) float64 { return l }, 10 * ms},                         // less than half is in use
 		{10, 0, 52, 12 * ms, func(l float64) float64 { return (l + l*11/12 + 6) / 2 }, 11 * ms},     // long: 10 + 2/4·2
 		{10, 0, 99, 97 * ms, func(l float64) float64 { return (l + l*54/97 + 6) / 2 }, 54 * ms},     // (11 + 97) / 2
+		{10, 0, 9, 54 * ms, func(l float64) float64 { return l }, 54 * ms},                          // 99 were of the window before
 		{50, 0, 99, 546 * ms, func(l float64) float64 { return (l + l*300/546 + 6) / 2 }, 300 * ms}, // (54 + 546) / 2
 		{10, 5, 99, 300 * ms, func(l float64) float64 { return (l + l/2 + 6) / 2 }, 300 * ms},       // half of them failed
 		{10, 2, 99, 300 * ms, func(l float64) float64 { return (l + l*8/10 + 6) / 2 }, 300 * ms},    // and a fifth
@@ -53,6 +58,8 @@ func TestGradientFormulas(t *testing.T) {
 }
 
 // TestGradientWindow waits for ten calls, and in a drain for ten that began in it.
+//
+// Planted and caught: a window with too few calls; a drain that learns from calls that began before.
 func TestGradientWindow(t *testing.T) {
 	started, err := Gradient{Drain: 2}.start(bounds{1, 1000, 100})
 	require.NoError(t, err)
@@ -80,13 +87,14 @@ func TestGradientWindow(t *testing.T) {
 // the knee, from below and from above, and stays there. Without a drain it gets used to its own
 // queue, and creeps up.
 //
-// Planted and caught: GRADIENT
+// Planted and caught: a drain from which nothing is learned; one drain, and no other; no Queue.
 func TestGradientKnee(t *testing.T) {
+	r := seed.New(t)
 	for _, c := range []struct {
 		workers int
 		initial float64
 	}{{10, 1}, {10, 20}, {10, 200}, {40, 20}} {
-		s := newServer(t, Gradient{}, bounds{1, 1000, c.initial}, c.workers, float64(c.workers)*200, 10*time.Millisecond)
+		s := newServer(t, r, Gradient{}, bounds{1, 1000, c.initial}, c.workers, float64(c.workers)*200, 10*time.Millisecond)
 		if c.initial == 20 {
 			s.work = exponential(s.r, 10*time.Millisecond)
 		}
@@ -97,7 +105,7 @@ func TestGradientKnee(t *testing.T) {
 		require.Less(t, high, float64(c.workers)+10, "%v", c)
 		require.Greater(t, float64(s.answered), 0.96*float64(c.workers)*100*60, "%v", c)
 	}
-	s := newServer(t, Gradient{Drain: -1}, usualBounds, 10, 2000, 10*time.Millisecond)
+	s := newServer(t, r, Gradient{Drain: -1}, usualBounds, 10, 2000, 10*time.Millisecond)
 	s.run(8 * time.Minute)
 	low, _ := s.limits(time.Second)
 	require.Greater(t, low, 45.)
@@ -106,7 +114,8 @@ func TestGradientKnee(t *testing.T) {
 // TestGradientStep makes a server slower, and faster again: its knee stays where it is. Then it gets
 // more workers, and has fewer again.
 func TestGradientStep(t *testing.T) {
-	s := newServer(t, Gradient{}, usualBounds, 10, 2000, 10*time.Millisecond)
+	r := seed.New(t)
+	s := newServer(t, r, Gradient{}, usualBounds, 10, 2000, 10*time.Millisecond)
 	s.run(4 * time.Minute)
 	for _, work := range []time.Duration{30 * time.Millisecond, 10 * time.Millisecond} {
 		s.work = func() time.Duration { return work }
@@ -129,7 +138,8 @@ func TestGradientStep(t *testing.T) {
 
 // TestGradientSlowCall has a few calls that take ten seconds: they cost a tenth of the limit at most.
 func TestGradientSlowCall(t *testing.T) {
-	s := newServer(t, Gradient{}, usualBounds, 10, 2000, 10*time.Millisecond)
+	r := seed.New(t)
+	s := newServer(t, r, Gradient{}, usualBounds, 10, 2000, 10*time.Millisecond)
 	s.run(4 * time.Minute)
 	before := s.law.(*gradient).limit
 	s.slow = map[int]time.Duration{s.came + 1: 10 * time.Second, s.came + 2: 10 * time.Second, s.came + 3: 10 * time.Second}
@@ -142,8 +152,9 @@ func TestGradientSlowCall(t *testing.T) {
 //
 // Planted and caught: a law that does not look at it.
 func TestUnused(t *testing.T) {
+	r := seed.New(t)
 	for _, l := range []Law{AIMD{}, Gradient{}} {
-		s := newServer(t, l, bounds{1, 1000, 5}, 100, 500, 10*time.Millisecond) // 5 in flight
+		s := newServer(t, r, l, bounds{1, 1000, 5}, 100, 500, 10*time.Millisecond) // 5 in flight
 		most := 0
 		for range 600 {
 			s.run(time.Second / 4)
