@@ -55,7 +55,8 @@ type Adaptive struct {
 	law law // guarded by mu
 }
 
-// AdaptiveConfig says how an Adaptive is to be. The zero AdaptiveConfig is a good one.
+// AdaptiveConfig says how an Adaptive is to be. The zero AdaptiveConfig is a good one. It is a plain
+// value: safe for concurrent use as long as nobody changes it.
 type AdaptiveConfig struct {
 	// Law is how it learns: an AIMD or a Gradient. nil is Gradient{}.
 	Law Law

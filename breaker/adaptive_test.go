@@ -297,6 +297,33 @@ func TestAdaptiveRace(t *testing.T) {
 	}
 }
 
+// TestAdaptiveTight has one place, and some who want it as fast as they can: nobody shares it.
+//
+// Planted and caught: an Add in place of the CAS of begin.
+func TestAdaptiveTight(t *testing.T) {
+	const callers, rounds = 4, 100_000
+	a := adaptive(t, AdaptiveConfig{Max: 1})
+	var wg sync.WaitGroup
+	var running, most atomic.Int64
+	for range callers {
+		wg.Go(func() {
+			for range rounds {
+				if _, err := a.begin(); err != nil {
+					continue
+				}
+				if n := running.Add(1); n > 1 {
+					most.Store(n)
+				}
+				running.Add(-1)
+				a.end(0, 1, nothing)
+			}
+		})
+	}
+	wg.Wait()
+	require.Zero(t, most.Load())
+	require.Zero(t, a.Stats().Running)
+}
+
 // TestLawBounds tells the laws anything, and expects a limit within its bounds.
 //
 // Planted and caught: no clamp, in either of them.

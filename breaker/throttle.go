@@ -73,7 +73,8 @@ type Throttle struct {
 	chance *rand.Rand // guarded by mu
 }
 
-// ThrottleConfig says how a Throttle is to be. The zero ThrottleConfig is a good one.
+// ThrottleConfig says how a Throttle is to be. The zero ThrottleConfig is a good one. It is a plain
+// value: safe for concurrent use as long as nobody changes it.
 type ThrottleConfig struct {
 	// K is how many requests it sends for each that is accepted: 1 or more, and 2 if it is 0. With
 	// 1.1 a backend has little to refuse, but its clients learn late that it has room.
