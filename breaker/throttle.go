@@ -182,7 +182,11 @@ func (t *Throttle) allow(now time.Duration) error {
 	return nil
 }
 
-// done counts an accept of now, not of when the request was: it is forgotten later than that.
+// done counts an accept of now, and not in the bucket of its request. Run could remember that, and
+// would need no second look at the clock. Rejected: all that is in flight counts as not accepted
+// then until its bucket is forgotten, so that calls that take a tenth of the window look as if a
+// tenth of them was refused, always. As it is, a steady flow has as many accepts as requests, only
+// later.
 func (t *Throttle) done(now time.Duration, accepted bool) {
 	if accepted {
 		t.at(now).now.accepts.Add(1)

@@ -209,6 +209,27 @@ func TestThrottleForgets(t *testing.T) {
 	})
 }
 
+// TestThrottlePatient has calls that take half of the window, all accepted, and a K below 2: in the
+// end none is refused.
+func TestThrottlePatient(t *testing.T) {
+	x := throttle(t, ThrottleConfig{K: 1.5, Seed: 1})
+	const gap, takes = 100 * time.Millisecond, time.Minute
+	last, answers := time.Duration(0), []time.Duration(nil)
+	for now := time.Duration(0); now < time.Hour; now += gap {
+		for len(answers) > 0 && answers[0] <= now {
+			x.done(now, true)
+			answers = answers[1:]
+		}
+		if x.allow(now) == nil {
+			answers = append(answers, now+takes)
+		} else {
+			last = now
+		}
+	}
+	require.Less(t, last, 30*time.Minute) // at first there are no answers
+	require.Zero(t, x.stats(time.Hour).Rejection)
+}
+
 // TestThrottleRecovers says how long it takes after an outage until all is sent again. The table
 // is that of the comment of Throttle.
 func TestThrottleRecovers(t *testing.T) {
