@@ -47,7 +47,10 @@ var ErrFull = errors.New("breaker: the bulkhead is full")
 //	gives up          -                         mu: waiting-1, out of the line; or, if he has
 //	                                            been handed a place meanwhile, he ends
 //
-// The waiting half and the line change together, and only under the mutex.
+// The waiting half and the line change together, and only under the mutex. (A call of nothing takes
+// 24 ns so, 37 with a mutex for all of it, and 64 with a channel. When two processors do nothing
+// else, it is 91, 37 and 65: the word goes to and fro between them four times, where a mutex lets
+// one of them go on. BenchmarkBulkhead, impl=plinth, mutex, naive.)
 //
 // Bulkhead is safe for concurrent use.
 //
