@@ -92,8 +92,7 @@ func TestThrottleLaw(t *testing.T) {
 // order, with gaps.
 //
 // Planted and caught: a bucket too many, and one too few, in next; next without the bucket of
-// its span; buckets that are not dropped after a gap; done that counts always; requests that do not
-// count if they are refused.
+// its span; buckets that are not dropped after a gap; done that counts always.
 func TestThrottleWindow(t *testing.T) {
 	type event struct {
 		part     int64
