@@ -12,7 +12,7 @@ import (
 )
 
 // ErrLimited says that as many calls run as an Adaptive lets run at the moment.
-var ErrLimited = errors.New("breaker: the concurrency limit is reached")
+var ErrLimited error = refusal("breaker: the concurrency limit is reached")
 
 // Adaptive is a Bulkhead without a queue that looks for the right limit by itself. There is one.
 // By Little's law (J. D. C. Little, 1961) a server that answers X calls a second, each in time R,

@@ -145,6 +145,7 @@ func TestClassify(t *testing.T) {
 		require.ErrorIs(t, b.Run(t.Context(), func(context.Context) error { return notFound }), notFound)
 	}
 	require.Equal(t, Closed, b.State())
+	require.Equal(t, Ignore, Classify(fmt.Errorf("call: %w", ErrFull)), "nobody was called")
 	for range 2 {
 		require.PanicsWithValue(t, "cannot say", func() { _ = b.Run(t.Context(), func(context.Context) error { return errDown }) })
 	}

@@ -3,7 +3,6 @@ package breaker
 import (
 	"container/list"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -12,7 +11,7 @@ import (
 )
 
 // ErrFull says that a Bulkhead has no room: as many calls run as may, and as many wait.
-var ErrFull = errors.New("breaker: the bulkhead is full")
+var ErrFull error = refusal("breaker: the bulkhead is full")
 
 // Bulkhead lets no more than so many calls run at a time. A ship has bulkheads so that a leak
 // floods one compartment, and not the ship: with one Bulkhead for each backend, a backend that

@@ -52,13 +52,14 @@ const (
 )
 
 // Classify is what a Breaker makes of an error unless it is told otherwise: nil is Success, a
-// cancellation by the caller (context.Canceled) is to Ignore, and all else is Failure, also a
-// deadline that is exceeded.
+// cancellation by the caller (context.Canceled) is to Ignore, and so is a refusal of another
+// guard of this package, which has not called anybody; all else is Failure, also a deadline
+// that is exceeded.
 func Classify(err error) Outcome {
 	switch {
 	case err == nil:
 		return Success
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), refused(err):
 		return Ignore
 	}
 	return Failure

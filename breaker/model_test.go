@@ -187,8 +187,6 @@ func newPair(t testing.TB, failures, slots, successes int) *pair {
 	return p
 }
 
-var errDown = errors.New("down")
-
 // moves are what can happen. A move that is not possible now, such as the end of a call when none
 // runs, is none.
 func moves() map[byte]func(*pair) {
@@ -307,8 +305,8 @@ func (p *pair) ok(ok bool, format string, args ...any) {
 	}
 }
 
-// play makes moves, checks after each or only at the end, and sees that nothing is stuck.
-func play(t testing.TB, failures, slots, successes int, sequence []byte, checkAll bool) {
+// playMoves makes moves, checks after each or only at the end, and sees that nothing is stuck.
+func playMoves(t testing.TB, failures, slots, successes int, sequence []byte, checkAll bool) {
 	all := moves()
 	p := newPair(t, failures, slots, successes)
 	defer func() {
@@ -352,7 +350,7 @@ func TestModel(t *testing.T) {
 				if c[0] == 2 {
 					start = "a" + start // two failures
 				}
-				extend([]byte(start), length, func(s []byte) { play(t, c[0], c[1], c[2], s, false) })
+				extend([]byte(start), length, func(s []byte) { playMoves(t, c[0], c[1], c[2], s, false) })
 			}
 		}
 		t.Logf("%d sequences", n)
@@ -372,7 +370,7 @@ func TestModelLong(t *testing.T) {
 			for i := range sequence {
 				sequence[i] = letters[rng.IntN(len(letters))]
 			}
-			play(t, 1+rng.IntN(3), 1+rng.IntN(3), 1+rng.IntN(3), sequence, true)
+			playMoves(t, 1+rng.IntN(3), 1+rng.IntN(3), 1+rng.IntN(3), sequence, true)
 		}
 	})
 }
@@ -390,7 +388,7 @@ func FuzzBreaker(f *testing.F) {
 			}
 		}
 		synctest.Test(t, func(t *testing.T) {
-			play(t, 1+int(config)%3, 1+int(config)/3%3, 1+int(config)/9%3, sequence, true)
+			playMoves(t, 1+int(config)%3, 1+int(config)/3%3, 1+int(config)/9%3, sequence, true)
 		})
 	})
 }

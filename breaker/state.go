@@ -1,7 +1,6 @@
 package breaker
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
@@ -78,7 +77,7 @@ func (v Verdict) String() string {
 }
 
 // ErrOpen is what every refusal of a Breaker is, by errors.Is.
-var ErrOpen = errors.New("breaker: open")
+var ErrOpen error = refusal("breaker: open")
 
 // OpenError is the refusal of a Breaker: the same value for all calls that are refused in one
 // period of being open. It is immutable, and safe for concurrent use.
@@ -95,8 +94,8 @@ func (e *OpenError) Error() string {
 	return fmt.Sprintf("breaker: %q is %v", e.breaker.config.Name, e.period.state)
 }
 
-// Is says that it is ErrOpen.
-func (e *OpenError) Is(target error) bool { return target == ErrOpen }
+// Unwrap returns ErrOpen.
+func (e *OpenError) Unwrap() error { return ErrOpen }
 
 // State returns why: Open, Forced, or HalfOpen with as many probes as may be.
 func (e *OpenError) State() State { return e.period.state }

@@ -13,7 +13,7 @@ import (
 )
 
 // ErrThrottled says that a Throttle did not let a call go: the backend refuses too many.
-var ErrThrottled = errors.New("breaker: throttled")
+var ErrThrottled error = refusal("breaker: throttled")
 
 // Throttle refuses calls on behalf of a backend that would refuse them. To refuse a request is
 // work as well: a backend that gets ten times what it can serve may do nothing else. So each

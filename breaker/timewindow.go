@@ -37,11 +37,11 @@ func (d lastTime) open() tally { return &timeRing{width: int64(d) / buckets} }
 // bucket counts in what nobody looks at any more, as it would have been forgotten at once.
 type timeRing struct {
 	width int64
-	ring  [buckets]atomic.Pointer[bucket]
+	ring  [buckets]atomic.Pointer[tenth]
 }
 
-// bucket is the calls of a tenth. It is safe for concurrent use.
-type bucket struct {
+// tenth is the calls of a tenth of the window. It is safe for concurrent use.
+type tenth struct {
 	number     int64 // of the tenth, since the breaker was made; immutable
 	calls, bad atomic.Int64
 }
@@ -54,14 +54,14 @@ func (r *timeRing) add(bad bool, at int64) {
 	}
 }
 
-func (r *timeRing) bucket(number int64) *bucket {
+func (r *timeRing) bucket(number int64) *tenth {
 	place := &r.ring[number%buckets]
 	for {
 		b := place.Load()
 		if b != nil && b.number >= number {
 			return b
 		}
-		fresh := &bucket{number: number}
+		fresh := &tenth{number: number}
 		if place.CompareAndSwap(b, fresh) {
 			return fresh
 		}
