@@ -85,11 +85,11 @@ func (c Config) complete() (Config, error) {
 	case c.MaxOpenFor < c.OpenFor || c.MaxOpenFor > maxDelay:
 		return c, fmt.Errorf("MaxOpenFor is %v: want at least OpenFor, %v, and up to %v", c.MaxOpenFor, c.OpenFor, time.Duration(maxDelay))
 	case c.Jitter != NoJitter && !(c.Jitter > 0 && c.Jitter <= 1):
-		return c, fmt.Errorf("Jitter is %v: want above 0 and up to 1, or NoJitter", c.Jitter)
+		return c, fmt.Errorf("a Jitter of %v: want above 0 and up to 1, or NoJitter", c.Jitter)
 	case c.Probes < 0 || c.Probes > maxProbes:
-		return c, fmt.Errorf("Probes is %d: want 1 to %d", c.Probes, maxProbes)
+		return c, fmt.Errorf("%d Probes: want 1 to %d", c.Probes, maxProbes)
 	case c.Successes < 0:
-		return c, fmt.Errorf("Successes is %d: want at least 1", c.Successes)
+		return c, fmt.Errorf("%d Successes: want at least 1", c.Successes)
 	case c.ProbeTimeout < 0 || c.ProbeTimeout > maxDelay:
 		return c, fmt.Errorf("ProbeTimeout is %v: want a positive time of up to %v", c.ProbeTimeout, time.Duration(maxDelay))
 	}
