@@ -1,6 +1,7 @@
 package plinth_test
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/breaker"
 	"github.com/plinth-go/plinth/btree"
 	"github.com/plinth-go/plinth/btree/ordered"
 	"github.com/plinth-go/plinth/cache"
@@ -37,6 +39,7 @@ func BenchmarkTour(b *testing.B) {
 	b.Run("pkg=ordered/op=get/n=100000", tourOrdered)
 	b.Run("pkg=ratelimit/op=allow/keys=1", tourRatelimit)
 	b.Run("pkg=hashring/op=locate/n=100", tourHashring)
+	b.Run("pkg=breaker/op=do/state=closed", tourBreaker)
 }
 
 // tourWAL: an acknowledged record costs a flush of the disk, unless writers
@@ -224,4 +227,18 @@ func tourHashring(b *testing.B) {
 		i = (i + 1) % len(keys)
 	}
 	b.ReportMetric(float64(moved)/float64(len(keys)), "moved/key")
+}
+
+// tourBreaker: a call through a circuit that is closed costs a clock read and a count.
+func tourBreaker(b *testing.B) {
+	br, err := breaker.New(breaker.Config{})
+	require.NoError(b, err)
+	ctx := context.Background()
+	work := func(context.Context) (int, error) { return 1, nil }
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := breaker.Do(ctx, br, work); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

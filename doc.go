@@ -23,6 +23,8 @@
 //	       whether an event may happen now: buckets in one atomic word
 //	hashring
 //	       which node a key is on, so that few move when nodes come and go
+//	breaker
+//	       when to stop asking: a circuit breaker, and the guards around it
 //	bench  go run ./bench measures on your disk what the packages cost, and
 //	       draws a report; its parts (hist, load, plot …) serve any benchmark
 //

@@ -27,7 +27,7 @@ type watcher interface {
 }
 
 // Counts are what a rule has counted since the circuit closed, as far as its window still has it.
-// It is a plain value, a copy.
+// It is a plain value, a copy: safe for concurrent use as long as nobody changes it.
 type Counts struct {
 	Calls    int64 `json:"calls"`    // successes and failures; of ConsecutiveFailures, Failures
 	Failures int64 `json:"failures"` // in a row, if that is what is counted
