@@ -39,9 +39,9 @@ func TestKeyedOut(t *testing.T) {
 		},
 	} {
 		m := member()
-		require.NotEqualValues(t, closed, m.tat.Load())
+		require.NotEqualValues(t, int64(closed), m.tat.Load())
 		change()
-		require.EqualValues(t, closed, m.tat.Load())
+		require.EqualValues(t, int64(closed), m.tat.Load())
 		require.NotSame(t, m, member())
 	}
 	require.Nil(t, member())

@@ -193,7 +193,7 @@ func TestSetLimitNoDebt(t *testing.T) {
 	b := NewTokenBucket(PerSecond(1), 1)
 	old := b.bucket.Load()
 	b.setLimit(func() int64 {
-		require.EqualValues(t, closed, old.tat.Load())
+		require.EqualValues(t, int64(closed), old.tat.Load())
 		return sinceNow(b.made)
 	}, &bucket{pace: newPace("", Per(1, time.Hour), 1)})
 }
