@@ -48,6 +48,11 @@ import (
 // spymemcached has no weights, 40 digests whatever n is, and names as Java prints addresses; of
 // equal points the last wins.
 //
+//	a lookup     that of a Ring, and an MD5 of the key, which takes most of the time
+//	memory       as a Ring of 160 virtual nodes
+//	a new node   its share of the keys move; if weights differ, some among the others too
+//	bad at       speed; weights that are far from each other
+//
 // LocateHash of this ring takes a point in the upper 32 bits, as Hash returns it.
 // MD5 is here no secret, just a spread; but Go refuses it, with a panic, if run with
 // GODEBUG=fips140=only.

@@ -23,7 +23,8 @@ type Node struct {
 type Locator interface {
 	Locate(key string) Node
 	// LocateHash takes the hash of a key: Locate(key) is LocateHash(Hash(key)). Only a Ring
-	// that NewKetama made has a hash of its own, see Ring.Hash.
+	// that NewKetama made has a hash of its own, see Ring.Hash. What is no hash, such as a
+	// small number, is on the same node as most others of its kind.
 	LocateHash(h uint64) Node
 	Nodes() iter.Seq[Node] // sorted by name
 	Len() int              // of Nodes
