@@ -72,6 +72,20 @@ func TestAtMostWorkersAtOnce(t *testing.T) {
 	require.EqualValues(t, workers, most.Load())
 }
 
+// TestDurationTooShort: who comes too late, because the machine was busy, does one operation.
+func TestDurationTooShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		res, err := Closed(t.Context(), Options{Workers: 3, Duration: time.Millisecond}, func(int) Worker[int] {
+			return Worker[int]{
+				Next: func() (int, error) { <-time.After(time.Second); return 0, nil },
+				Do:   func(int) error { return nil },
+			}
+		})
+		require.NoError(t, err)
+		require.EqualValues(t, 3, res.Ops)
+	})
+}
+
 // TestDuration runs on a clock that moves only when all wait, so that the
 // numbers are exact: 10 operations of 100 ms in a second.
 func TestDuration(t *testing.T) {
