@@ -1,7 +1,6 @@
 package breaker
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -88,7 +87,7 @@ const (
 
 // ErrNoRoom says that a Keyed has no room for one more key: the breakers that it looked at are not
 // closed.
-var ErrNoRoom = errors.New("breaker: no room for another key")
+var ErrNoRoom error = refusal("breaker: no room for another key")
 
 // NewKeyed returns one without keys. What is wrong with the configuration is an error.
 func NewKeyed[K comparable](c KeyedConfig[K]) (*Keyed[K], error) {
@@ -166,9 +165,9 @@ type rank int
 
 const (
 	idle        rank = iota // closed, not asked for, counts no failures
-	used                    // closed, asked for, counts no failures
+	usedLately              // closed, asked for, counts no failures
 	abandoned               // not closed, and ForgetAfter says that it may be forgotten
-	failing                 // closed, not asked for, counts failures
+	idleFailing             // closed, not asked for, counts failures
 	usedFailing             // closed, asked for, counts failures
 	needed                  // not to be forgotten
 )
@@ -206,9 +205,9 @@ func (k *Keyed[K]) judge(e *entry[K], now time.Time) rank {
 		case failed && asked:
 			return usedFailing
 		case failed:
-			return failing
+			return idleFailing
 		case asked:
-			return used
+			return usedLately
 		}
 		return idle
 	case Open, HalfOpen: // until is 0 if it is half-open
