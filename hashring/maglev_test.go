@@ -156,6 +156,7 @@ func TestMaglevMoves(t *testing.T) {
 			}
 		}
 		require.Equal(t, []int{c.must, c.more}, []int{must, more}, "%d entries, %d nodes", c.size, c.nodes)
+		t.Logf("one of %d nodes leaves %d entries: its %d change, and %d of others", c.nodes, c.size, must, more)
 		back, err := after.With(before.nodes[gone])
 		require.NoError(t, err)
 		require.Equal(t, before, back)
