@@ -35,7 +35,7 @@ type Counts struct {
 }
 
 // AnyOf opens when one of its rules would. Counts are the largest of any.
-func AnyOf(rules ...Trip) Trip { return anyOf(rules) }
+func AnyOf(rules ...Trip) Trip { return anyOf(slices.Clone(rules)) }
 
 type anyOf []Trip
 

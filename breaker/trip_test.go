@@ -173,6 +173,14 @@ func TestRates(t *testing.T) {
 	}
 }
 
+// TestAnyOfKeepsItsRules: what becomes of the caller's slice is nothing to it.
+func TestAnyOfKeepsItsRules(t *testing.T) {
+	rules := []Trip{ConsecutiveFailures(1)}
+	first := AnyOf(rules...)
+	rules[0] = nil
+	must(t, Config{Trip: first})
+}
+
 // TestSlowProbe: the circuit opened because calls were slow, and a probe that is slow as well does
 // not close it.
 func TestSlowProbe(t *testing.T) {
