@@ -163,7 +163,8 @@ func (r *rated) count(o Outcome, at, took int64) bool {
 		return false // a call that went well is no reason, even if it is the last of minCalls
 	}
 	calls, sum := r.tally.sums(at)
-	return calls >= r.least && float64(sum) >= r.part*float64(calls)
+	// The quotient is rounded as the literal was: 7/25 is 0.28, but 0.28*25 is more than 7.
+	return calls >= r.least && float64(sum)/float64(calls) >= r.part
 }
 
 func (r *rated) counts(at int64) Counts {

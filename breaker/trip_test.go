@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -146,6 +147,7 @@ func TestRates(t *testing.T) {
 		"exactly":         {FailureRate(0.5, 4, LastCalls(10)), []int{good, good, good, bad, bad, bad}, 6},
 		"not upon a good": {FailureRate(0.5, 4, LastCalls(10)), []int{bad, bad, bad, good, bad}, 5},
 		"forgotten":       {FailureRate(0.5, 4, LastCalls(4)), []int{good, bad, good, good, good, bad, good}, 0},
+		"a decimal":       {FailureRate(0.28, 25, LastCalls(25)), append(slices.Repeat([]int{good}, 18), slices.Repeat([]int{bad}, 7)...), 25},
 		"all":             {FailureRate(1, 1, LastCalls(4)), []int{good, bad, bad, bad, bad}, 5},
 		"time":            {FailureRate(0.5, 4, LastTime(time.Hour)), []int{good, good, bad, bad}, 4},
 		"slow":            {SlowRate(time.Second, 0.5, 2, LastCalls(4)), []int{bad, good, bad, slow, late}, 5},
