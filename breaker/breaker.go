@@ -49,8 +49,8 @@ type Breaker struct {
 	opens   int            // since it was closed; guarded by mu
 	opened  uint64         // in all; guarded by mu
 	probeID uint64         // of the last probe; guarded by mu
-	hooks   []func(Change) // replaced as a whole; guarded by mu
-	changes []Change       // that no hook has been told of; guarded by mu
+	hooks   []func(Change) // guarded by mu
+	news    []news         // that no hook has been told of, in order; guarded by mu
 	telling bool           // somebody is telling the hooks; guarded by mu
 }
 

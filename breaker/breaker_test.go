@@ -189,6 +189,71 @@ func TestHooks(t *testing.T) {
 	})
 }
 
+// TestHooksOfPanics: a hook that panics takes nothing from those after it, who are told by the next one.
+// Planted and caught: a change that is dropped with the hook that panicked.
+func TestHooksOfPanics(t *testing.T) {
+	b := must(t, Config{})
+	b.OnStateChange(func(c Change) {
+		if c.To == Disabled {
+			panic("hook")
+		}
+	})
+	var seen []State
+	b.OnStateChange(func(c Change) { seen = append(seen, c.To) })
+	require.PanicsWithValue(t, "hook", b.Disable)
+	b.Reset()
+	require.Equal(t, []State{Disabled, Closed}, seen)
+}
+
+// TestHooksFromNowOn: a hook is not told of what was before it, even if others have yet to be.
+func TestHooksFromNowOn(t *testing.T) {
+	b := must(t, Config{})
+	var seen []State
+	b.OnStateChange(func(c Change) {
+		if c.To == Forced {
+			b.Disable() // that is told when this hook has returned
+			b.OnStateChange(func(c Change) { seen = append(seen, c.To) })
+		}
+	})
+	b.ForceOpen()
+	b.Reset()
+	require.Equal(t, []State{Closed}, seen)
+}
+
+// TestHooksTakeTime: it is not the probe's, which is neither slow by it nor overdue; and if a hook panics,
+// no slot is lost. Planted and caught: a slot that is taken before the hooks are told.
+func TestHooksTakeTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := must(t, Config{
+			Trip: SlowRate(time.Second, 1, 1, LastCalls(1)), OpenFor: time.Minute, Jitter: NoJitter, ProbeTimeout: 5 * time.Second,
+		})
+		panics := false
+		b.OnStateChange(func(Change) {
+			<-time.After(10 * time.Second)
+			if panics {
+				panic("hook")
+			}
+		})
+		call := func(takes time.Duration) {
+			require.NoError(t, b.Run(t.Context(), func(context.Context) error { <-time.After(takes); return nil }))
+		}
+		call(time.Second)
+		require.Equal(t, Open, b.State())
+		<-time.After(time.Minute)
+		call(0)
+		require.Equal(t, Closed, b.State())
+
+		call(time.Second)
+		<-time.After(time.Minute)
+		panics = true
+		require.PanicsWithValue(t, "hook", func() { call(0) })
+		require.Zero(t, b.Stats().Probes)
+		panics = false
+		call(0)
+		require.Equal(t, Closed, b.State())
+	})
+}
+
 // TestHooksRace: all changes are told, in order, whoever makes them.
 func TestHooksRace(t *testing.T) {
 	b := must(t, Config{Trip: ConsecutiveFailures(1), OpenFor: 1, Jitter: NoJitter})

@@ -2,7 +2,6 @@ package breaker
 
 import (
 	"log/slog"
-	"slices"
 	"time"
 )
 
@@ -48,14 +47,21 @@ func (b *Breaker) set(state State) {
 // OnStateChange lets a hook know of each change from now on, in order, and one after the other. It is
 // called by a goroutine whose call has made a change, under no lock; it may use the Breaker. While
 // it runs, others that make changes leave them to it and do not wait. A Reset of a closed circuit
-// is a change too, from Closed to Closed.
+// is a change too, from Closed to Closed. If a hook panics, that goes on to the caller of whatever made
+// the change, and the others are told by who makes the next one.
 func (b *Breaker) OnStateChange(hook func(Change)) {
 	if hook == nil {
-		panic("breaker: OnStateChange of a nil function")
+		panic("breaker: Breaker.OnStateChange: a nil function")
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.hooks = append(slices.Clone(b.hooks), hook)
+	b.hooks = append(b.hooks, hook)
+}
+
+// news is a change that a hook has not been told of.
+type news struct {
+	hook   func(Change)
+	change Change
 }
 
 // unlock unlocks mu, and tells the hooks what has changed, unless somebody else is telling them
@@ -67,21 +73,19 @@ func (b *Breaker) unlock() {
 	}
 	b.telling = true
 	defer func() { b.telling = false }() // also if a hook panics: what is left, the next one tells
-	for len(b.changes) > 0 {
-		c, hooks := b.changes[0], b.hooks
-		b.changes = b.changes[1:]
-		b.tell(c, hooks)
+	for len(b.news) > 0 {
+		one := b.news[0]
+		b.news = b.news[1:]
+		b.tell(one)
 	}
-	b.changes = nil
+	b.news = nil
 }
 
-// tell calls hooks without the lock.
-func (b *Breaker) tell(c Change, hooks []func(Change)) {
+// tell calls a hook without the lock.
+func (b *Breaker) tell(one news) {
 	b.mu.Unlock()
 	defer b.mu.Lock()
-	for _, hook := range hooks {
-		hook(c)
-	}
+	one.hook(one.change)
 }
 
 // Counts returns what the rule has counted since the circuit closed. If it is not closed there

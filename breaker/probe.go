@@ -50,11 +50,23 @@ func (p *probes) take(id uint64) bool {
 }
 
 // allowProbe is Allow when the delay of an open circuit is over, or the circuit is half-open.
+// The hooks are told of what was due before a probe takes its slot: their time is not the call's, which
+// would be slow, or overdue, each time that a hook is, and the circuit would never close.
 func (b *Breaker) allowProbe() (Permit, error) {
-	b.mu.Lock()
-	defer b.unlock()
-	at := b.now()
-	b.settle(at)
+	for {
+		b.mu.Lock()
+		at := b.now()
+		b.settle(at)
+		if len(b.news) == 0 || b.telling {
+			return b.admit(at)
+		}
+		b.unlock()
+	}
+}
+
+// admit takes a slot, if there is one. The caller has mu, which it unlocks.
+func (b *Breaker) admit(at int64) (Permit, error) {
+	defer b.mu.Unlock()
 	now := b.period.Load()
 	switch now.state {
 	case Closed, Disabled: // meanwhile
@@ -150,12 +162,12 @@ func (b *Breaker) enter(state State, at int64) {
 		next.err = &OpenError{breaker: b, period: next}
 	}
 	b.period.Store(next)
-	if len(b.hooks) > 0 {
-		c := Change{Name: b.config.Name, From: before.state, To: state, At: b.made.Add(time.Duration(at))}
-		if state == Open {
-			c.Until = b.made.Add(time.Duration(next.until))
-		}
-		b.changes = append(b.changes, c)
+	c := Change{Name: b.config.Name, From: before.state, To: state, At: b.made.Add(time.Duration(at))}
+	if state == Open {
+		c.Until = b.made.Add(time.Duration(next.until))
+	}
+	for _, hook := range b.hooks {
+		b.news = append(b.news, news{hook, c})
 	}
 }
 
