@@ -100,6 +100,41 @@ func TestDefaults(t *testing.T) {
 	})
 }
 
+// TestRetryAfter: an error of a state that is over says nothing about the time from then on. Planted and
+// caught: no look at whether it is over.
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := must(t, Config{Trip: ConsecutiveFailures(1), OpenFor: time.Minute, Jitter: NoJitter, Probes: 2, ProbeTimeout: time.Hour})
+		allow := func() Permit {
+			p, err := b.Allow()
+			require.NoError(t, err)
+			return p
+		}
+		refused := func() (open *OpenError) {
+			_, err := b.Allow()
+			require.ErrorAs(t, err, &open)
+			return open
+		}
+		p := allow()
+		p.Done(errDown)
+		first := refused()
+		require.Equal(t, time.Minute, first.RetryAfter())
+		<-time.After(time.Minute)
+		p = allow()
+		<-time.After(time.Second)
+		allow() // it hangs
+		second := refused()
+		require.Equal(t, time.Hour-time.Second, second.RetryAfter(), "when the first of both is over")
+		p.Done(errDown)
+		require.Zero(t, second.RetryAfter())
+		third := refused()
+		require.Equal(t, time.Minute, third.RetryAfter())
+		b.Reset()
+		require.Zero(t, third.RetryAfter())
+		require.Zero(t, first.RetryAfter())
+	})
+}
+
 // TestContext: a caller who has gone says nothing about the callee; but he gives back the slot.
 func TestContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -102,10 +102,13 @@ func (e *OpenError) State() State { return e.period.state }
 
 // RetryAfter returns how long it takes until another call may be let through, as far as that is
 // known: until an open circuit lets probes through, or until the time of a probe of a half-open
-// one is over. It shrinks as time goes by, and is 0 when that time has come, or if nothing is
-// known because the circuit was forced open.
+// one is over. It shrinks as time goes by, and is 0 when that time has come, when the state has changed
+// for another reason, or if nothing is known because the circuit was forced open.
 func (e *OpenError) RetryAfter() time.Duration {
 	b, until := e.breaker, e.period.until
+	if b.period.Load() != e.period {
+		return 0
+	}
 	if e.period.state == HalfOpen {
 		b.mu.Lock()
 		until, _ = e.period.probes.firstOverdue()
