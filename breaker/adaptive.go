@@ -2,7 +2,6 @@ package breaker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -68,8 +67,9 @@ type AdaptiveConfig struct {
 	Initial int
 
 	// Failed says whether a call that ended with an error is a sign that the server has too much
-	// to do: a wrong request is not. It is not called with nil, nor with what is a
-	// context.Canceled, of which nothing is learned. The nil func takes all errors for one.
+	// to do: a wrong request is not. It is not called with nil, nor with what Classify ignores,
+	// such as a context.Canceled, of which nothing is learned. The nil func takes all errors
+	// for one.
 	Failed func(error) bool
 }
 
@@ -160,7 +160,7 @@ func (a *Adaptive) Run(ctx context.Context, f func(context.Context) error) error
 	switch {
 	case err == nil:
 		said = well
-	case errors.Is(err, context.Canceled):
+	case Classify(err) == Ignore:
 	case a.failed(err):
 		said = badly
 	default:

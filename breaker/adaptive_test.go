@@ -253,6 +253,14 @@ func TestAdaptiveEnds(t *testing.T) {
 	wg.Go(func() { a.Run(t.Context(), func(context.Context) error { runtime.Goexit(); return nil }) })
 	wg.Wait()
 	require.Equal(t, AdaptiveStats{Limit: 20}, a.Stats())
+
+	a = adaptive(t, AdaptiveConfig{Law: AIMD{}})
+	open := must(t, Config{})
+	open.ForceOpen()
+	for range 100 {
+		require.ErrorIs(t, Chain(a, open).Run(t.Context(), func(context.Context) error { panic("it runs") }), ErrOpen)
+	}
+	require.Equal(t, 20, a.Limit(), "the server has refused nothing")
 }
 
 // TestAdaptiveRace lets many call at a time, with a limit that goes up and down. In the end no

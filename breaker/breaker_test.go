@@ -180,7 +180,20 @@ func TestClassify(t *testing.T) {
 		require.ErrorIs(t, b.Run(t.Context(), func(context.Context) error { return notFound }), notFound)
 	}
 	require.Equal(t, Closed, b.State())
-	require.Equal(t, Ignore, Classify(fmt.Errorf("call: %w", ErrFull)), "nobody was called")
+	for err, want := range map[error]Outcome{
+		nil:                                    Success,
+		errDown:                                Failure,
+		fmt.Errorf("call: %w", ErrFull):        Ignore, // nobody was called
+		&OpenError{}:                           Ignore,
+		&RetryError{Attempts: 3, Err: errDown}: Failure,
+		&RetryError{Attempts: 2, Err: errDown, Stopped: ErrBudget}:        Failure, // but somebody was
+		&RetryError{Attempts: 2, Err: errDown, Stopped: context.Canceled}: Failure,
+		&RetryError{Attempts: 2, Err: ErrThrottled}:                       Ignore,
+		&RetryError{Attempts: 2, Err: context.Canceled}:                   Ignore,
+		&TimeoutError{Err: errDown}:                                       Failure,
+	} {
+		require.Equal(t, want, Classify(err), "%#v", err)
+	}
 	for range 2 {
 		require.PanicsWithValue(t, "cannot say", func() { _ = b.Run(t.Context(), func(context.Context) error { return errDown }) })
 	}
@@ -419,5 +432,14 @@ func TestNoAllocations(t *testing.T) {
 		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = Do(t.Context(), b, ok) }), name)
 		b.ForceOpen()
 		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = Do(t.Context(), b, ok) }), name)
+	}
+	for name, trip := range map[string]Trip{
+		"row": ConsecutiveFailures(1 << 30), "calls": FailureRate(1, 1000, LastCalls(1000)), "time": FailureRate(1, 1000, LastTime(time.Hour)),
+	} {
+		b := must(t, Config{Trip: trip})
+		fail := func(context.Context) (int, error) { return 0, errDown }
+		_, _ = Do(t.Context(), b, fail)
+		require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = Do(t.Context(), b, fail) }), name)
+		require.Equal(t, Closed, b.State(), name)
 	}
 }

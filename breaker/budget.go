@@ -2,12 +2,14 @@ package breaker
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"sync/atomic"
 )
 
-// ErrBudget is why a Retry gave up before it had made all its attempts (see RetryError).
-var ErrBudget error = refusal("breaker: the retry budget is used up")
+// ErrBudget is why a Retry gave up before it had made all its attempts (see RetryError). It is no
+// refusal, as there has been a call.
+var ErrBudget = errors.New("breaker: the retry budget is used up")
 
 // Budget bounds what retries add to the load of a dependency, for all callers together.
 //

@@ -117,8 +117,12 @@ func TestChainInOtherOrders(t *testing.T) {
 				}
 				return n
 			}
-			require.Equal(t, 5, calls(retry(t), &countdown{5}), "five failures open it")
-			require.Equal(t, 15, calls(&countdown{5}, retry(t)), "fifteen: three of them count as one")
+			fifth := Config{Trip: ConsecutiveFailures(5), OpenFor: time.Hour}
+			require.Equal(t, 5, calls(retry(t), must(t, fifth)), "five failures open it")
+			require.Equal(t, 15, calls(must(t, fifth), retry(t)), "fifteen: three of them count as one")
+
+			empty := newRetry(t, RetryConfig{Budget: new(Budget)})
+			require.Equal(t, 5, calls(must(t, fifth), empty), "a retry that there was no budget for is no excuse")
 		})
 	})
 

@@ -54,8 +54,11 @@ const (
 // Classify is what a Breaker makes of an error unless it is told otherwise: nil is Success, a
 // cancellation by the caller (context.Canceled) is to Ignore, and so is a refusal of another
 // guard of this package, which has not called anybody; all else is Failure, also a deadline
-// that is exceeded.
+// that is exceeded. A *RetryError is what its Err is, whatever stopped the Retry.
 func Classify(err error) Outcome {
+	if tried, ok := err.(*RetryError); ok {
+		err = tried.Err
+	}
 	switch {
 	case err == nil:
 		return Success

@@ -16,16 +16,19 @@ type Guard interface {
 	Run(ctx context.Context, f func(context.Context) error) error
 }
 
-// refusal is the type of the sentinels for "not now, there is too much": the default of
-// Retryable knows them by it. Who sheds load is not helped by the same load once more.
+// refusal is the type of the sentinels for "not now, there is too much", by which a guard says that it
+// has called nobody. The default of Retryable knows them: who sheds load is not helped by the same
+// load once more. Classify knows them, too: they say nothing about who was not called.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-func refused(err error) bool {
-	var r refusal
-	return errors.As(err, &r)
-}
+// Is makes each refusal one of errRefusal: errors.As could find them as well, but it allocates.
+func (r refusal) Is(target error) bool { return target == errRefusal }
+
+var errRefusal error = refusal("breaker: refused")
+
+func refused(err error) bool { return errors.Is(err, errRefusal) }
 
 // Call runs f behind a guard and returns its result: that of a try that returned no error, if the
 // guard returns none, and otherwise the zero T and the guard's error. A guard that returns nil

@@ -79,6 +79,7 @@ func keyHost(r *http.Request) string {
 // ResponseOutcome is what a Transport makes of a response unless it is told otherwise:
 //
 //	an error, while the request's context is cancelled   Ignore: the caller has gone away
+//	a refusal of this package, such as *OpenError        Ignore: Next has not sent it either
 //	any other error, also a deadline that is exceeded    Failure
 //	a status of 500 to 599, but 501 (Not Implemented)    Failure
 //	any other status                                     Success
@@ -86,7 +87,7 @@ func keyHost(r *http.Request) string {
 // A 429 (Too Many Requests) is a success: the server is well, and says when to come again.
 func ResponseOutcome(r *http.Request, response *http.Response, err error) Outcome {
 	switch {
-	case (err != nil || response == nil) && cancelled(r):
+	case (err != nil || response == nil) && cancelled(r), refused(err):
 		return Ignore
 	case err != nil || response == nil || failed(response.StatusCode):
 		return Failure

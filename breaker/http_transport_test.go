@@ -161,6 +161,22 @@ func TestTransportOutcome(t *testing.T) {
 	require.Equal(t, 1, seen)
 }
 
+// TestTransportBehindTransport: what the one behind refuses says nothing to the one in front, which
+// would be open longer than that otherwise.
+func TestTransportBehindTransport(t *testing.T) {
+	front, behind := once(t), once(t)
+	behind.must(t, "a").ForceOpen()
+	transport := mustTransport(t, TransportConfig{
+		Breakers: front, Next: mustTransport(t, TransportConfig{Breakers: behind, Next: status(200)}),
+	})
+	_, err := transport.RoundTrip(get(t, "http://a/"))
+	require.ErrorIs(t, err, ErrOpen)
+	require.Equal(t, Closed, front.must(t, "a").State())
+	behind.must(t, "a").Reset()
+	_, err = transport.RoundTrip(get(t, "http://a/"))
+	require.NoError(t, err)
+}
+
 // TestTransportBody: a request that is not sent has its body closed, and one that is sent has not,
 // as that is Next's. Planted and caught: it is not closed.
 func TestTransportBody(t *testing.T) {

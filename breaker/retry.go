@@ -162,7 +162,7 @@ func retryable(err error) bool {
 		return false
 	}
 	_, told := retryAfter(err)
-	return told || !refused(err)
+	return told || !refused(err) && !errors.Is(err, ErrBudget)
 }
 
 // retryAfter returns how long an error asks to be left alone, if it does.

@@ -2,7 +2,6 @@ package breaker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -97,7 +96,8 @@ type ThrottleConfig struct {
 
 	// Accepted says whether the backend has accepted a call that ended with an error. It is called
 	// with nil too. A wrong request is accepted: there is nothing wrong with the backend. The nil
-	// func takes none for accepted but nil, and those for which errors.Is(err, context.Canceled).
+	// func takes nil for accepted and what Classify ignores: a context.Canceled, and what a guard behind
+	// it has refused, such as a Bulkhead, which is not the backend.
 	Accepted func(error) bool
 
 	// Seed of the random numbers. 0 is a random one.
@@ -124,7 +124,7 @@ func NewThrottle(c ThrottleConfig) (*Throttle, error) {
 		t.spare = 10
 	}
 	if c.Accepted == nil {
-		t.accepted = func(err error) bool { return err == nil || errors.Is(err, context.Canceled) }
+		t.accepted = func(err error) bool { return Classify(err) != Failure }
 	}
 	switch {
 	case !(t.k >= 1) || math.IsInf(t.k, 1):

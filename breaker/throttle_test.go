@@ -336,10 +336,15 @@ func TestThrottleEnds(t *testing.T) {
 	}
 	require.Error(t, x.Run(t.Context(), func(context.Context) error { return context.DeadlineExceeded }))
 	counts(7, 3)
+	full := bulkhead(t, 1, 0)
+	_, err := full.Acquire(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, ErrFull, Chain(x, full).Run(t.Context(), func(context.Context) error { panic("it runs") }))
+	counts(8, 4) // the backend has refused nothing
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, x.Run(ended, func(context.Context) error { panic("it runs") }), context.Canceled)
-	counts(7, 3)
+	counts(8, 4)
 
 	lenient := throttle(t, ThrottleConfig{Accepted: func(err error) bool { return err == broken }})
 	require.NoError(t, lenient.Run(t.Context(), func(context.Context) error { return nil }))
