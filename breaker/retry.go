@@ -75,8 +75,9 @@ type RetryConfig struct {
 	//
 	// nil: all are, but two kinds. A *RetryError: further in it was tried often enough, and
 	// two layers of three make nine. A refusal of this package that does not say when to
-	// come again, such as ErrBudget: it is there so that there is less load. A
-	// refusal that does say, such as an OpenError, is retried if Patience allows. So is a
+	// come again, such as ErrFull, or that a circuit is forced open: it is there so that
+	// there is less load; and ErrBudget. A refusal that does say, such as any other OpenError,
+	// is retried if Patience allows. So is a
 	// context error while the caller's ctx is alive: it was a shorter one's, such as that of
 	// a Timeout further in.
 	Retryable func(error) bool
@@ -170,6 +171,9 @@ func retryAfter(err error) (after time.Duration, told bool) {
 	var says interface{ RetryAfter() time.Duration }
 	if !errors.As(err, &says) {
 		return 0, false
+	}
+	if open, ok := says.(*OpenError); ok && open.State() == Forced {
+		return 0, false // nobody knows
 	}
 	return max(says.RetryAfter(), 0), true
 }

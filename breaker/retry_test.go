@@ -109,11 +109,19 @@ func TestRetryReturnsAFinalErrorAsItIs(t *testing.T) {
 func TestRetryableByDefault(t *testing.T) {
 	full := refusal("full")
 	asked := &askError{time.Millisecond}
+	refusing := must(t, Config{})
+	refusing.ForceOpen()
+	_, forced := refusing.Allow()
+	refusing.Reset()
+	refusing.trip(refusing.period.Load())
+	_, open := refusing.Allow()
 	for _, c := range []struct {
 		err  error
 		want bool
 	}{
 		{errDown, true},
+		{forced, false},                  // nobody knows until when
+		{open, true},                     // it says when
 		{context.DeadlineExceeded, true}, // of a context further in
 		{context.Canceled, true},
 		{&TimeoutError{After: 1, Err: context.DeadlineExceeded}, true},
