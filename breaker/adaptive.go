@@ -145,7 +145,7 @@ func (c AdaptiveConfig) bounds() (bounds, error) {
 // learned. Run does not begin when the context has ended. It panics if f is nil.
 func (a *Adaptive) Run(ctx context.Context, f func(context.Context) error) error {
 	if f == nil {
-		panic("breaker: Adaptive.Run without a function")
+		panic("breaker: Adaptive.Run: a nil function")
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -54,7 +54,7 @@ func TestAdaptiveBadInput(t *testing.T) {
 	for want, c := range map[int]AdaptiveConfig{20: {}, 8: {Max: 8}, 30: {Min: 30}, 2000: {Min: 2000}, 7: {Initial: 7}} {
 		require.Equal(t, want, adaptive(t, c).Limit())
 	}
-	require.PanicsWithValue(t, "breaker: Adaptive.Run without a function", func() {
+	require.PanicsWithValue(t, "breaker: Adaptive.Run: a nil function", func() {
 		adaptive(t, AdaptiveConfig{}).Run(t.Context(), nil)
 	})
 	Turn{}.Done(true)

@@ -93,7 +93,7 @@ func (b *Breaker) now() int64 { return int64(time.Since(b.made)) }
 // goroutine (runtime.Goexit, as t.FailNow does), that is a failure, and goes on.
 func Do[T any](ctx context.Context, b *Breaker, f func(context.Context) (T, error)) (result T, err error) {
 	if f == nil {
-		panic("breaker: Do of a nil function")
+		panic("breaker: Do: a nil function")
 	}
 	if err := ctx.Err(); err != nil {
 		return result, err
@@ -111,7 +111,7 @@ func Do[T any](ctx context.Context, b *Breaker, f func(context.Context) (T, erro
 // Run is Do without a result.
 func (b *Breaker) Run(ctx context.Context, f func(context.Context) error) (err error) {
 	if f == nil {
-		panic("breaker: Run of a nil function")
+		panic("breaker: Breaker.Run: a nil function")
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -91,7 +91,7 @@ func NewBulkhead(limit, queue int) (*Bulkhead, error) {
 // panics or ends its goroutine. Run panics if f is nil.
 func (b *Bulkhead) Run(ctx context.Context, f func(context.Context) error) error {
 	if f == nil {
-		panic("breaker: Bulkhead.Run without a function")
+		panic("breaker: Bulkhead.Run: a nil function")
 	}
 	if err := b.enter(ctx); err != nil {
 		return err

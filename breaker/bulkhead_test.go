@@ -44,7 +44,7 @@ func TestBulkheadBadInput(t *testing.T) {
 		require.Nil(t, b)
 		require.ErrorContains(t, err, "breaker: a bulkhead with a ")
 	}
-	require.PanicsWithValue(t, "breaker: Bulkhead.Run without a function", func() {
+	require.PanicsWithValue(t, "breaker: Bulkhead.Run: a nil function", func() {
 		bulkhead(t, 1, 0).Run(t.Context(), nil)
 	})
 	Slot{}.Release()

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -93,6 +97,39 @@ func TestCallRefusesNil(t *testing.T) {
 	})
 	require.PanicsWithValue(t, "breaker: Call: a nil function", func() {
 		_, _ = Call[int](t.Context(), guardFunc(nil), nil)
+	})
+}
+
+// TestGuards: what all of them have in common. A call that panics, or ends its goroutine, goes on, and
+// the next one finds room; a context that has ended is not tried; nil is no function.
+func TestGuards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		timeout, err := NewTimeout(time.Minute)
+		require.NoError(t, err)
+		abandon, err := NewAbandon(time.Minute)
+		require.NoError(t, err)
+		for name, g := range map[string]Guard{
+			"Breaker":  must(t, Config{Trip: ConsecutiveFailures(3)}),
+			"Bulkhead": bulkhead(t, 1, 0),
+			"Adaptive": adaptive(t, AdaptiveConfig{Max: 1}),
+			"Throttle": throttle(t, ThrottleConfig{}),
+			"Retry":    newRetry(t, RetryConfig{}),
+			"Hedge":    newHedge(t, HedgeConfig{}),
+			"Timeout":  timeout,
+			"Abandon":  abandon,
+		} {
+			require.PanicsWithValue(t, "breaker: "+strings.Replace(name, "Abandon", "Timeout", 1)+".Run: a nil function",
+				func() { _ = g.Run(t.Context(), nil) })
+			require.Equal(t, "panicked: oh", outcomes(t.Context(), g, func(context.Context) error { panic("oh") }), name)
+			require.Equal(t, "exited", outcomes(t.Context(), g, func(context.Context) error { runtime.Goexit(); return nil }), name)
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			require.Equal(t, context.Canceled, g.Run(ended, func(context.Context) error { panic("called") }), name)
+			late, cancel := context.WithDeadline(t.Context(), time.Now())
+			require.Equal(t, context.DeadlineExceeded, g.Run(late, func(context.Context) error { panic("called") }), name)
+			cancel()
+			require.Equal(t, "returned: <nil>", outcomes(t.Context(), g, func(context.Context) error { return nil }), name)
+		}
 	})
 }
 

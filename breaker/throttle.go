@@ -152,7 +152,7 @@ func NewThrottle(c ThrottleConfig) (*Throttle, error) {
 // begin when the context has ended. It panics if f is nil.
 func (t *Throttle) Run(ctx context.Context, f func(context.Context) error) error {
 	if f == nil {
-		panic("breaker: Throttle.Run without a function")
+		panic("breaker: Throttle.Run: a nil function")
 	}
 	if err := ctx.Err(); err != nil {
 		return err

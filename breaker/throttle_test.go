@@ -48,7 +48,7 @@ func TestThrottleBadInput(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	throttle(t, ThrottleConfig{K: 1, MaxReject: 1, Window: 60, Spare: math.MinInt})
-	require.PanicsWithValue(t, "breaker: Throttle.Run without a function", func() {
+	require.PanicsWithValue(t, "breaker: Throttle.Run: a nil function", func() {
 		throttle(t, ThrottleConfig{}).Run(t.Context(), nil)
 	})
 }
