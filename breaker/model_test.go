@@ -171,11 +171,11 @@ type pair struct {
 func newPair(t testing.TB, failures, slots, successes int) *pair {
 	b, err := New(Config{
 		Trip: ConsecutiveFailures(failures), OpenFor: 8, MaxOpenFor: 20, Jitter: NoJitter,
-		Probes: slots, Successes: successes, ProbeTimeout: 12,
+		Probes: slots, Successes: successes, ProbeTimeout: 15,
 	})
 	require.NoError(t, err)
 	p := &pair{t: t, b: b, m: &model{
-		failures: failures, openFor: 8, maxFor: 20, slots: slots, successes: successes, probeTimeout: 12,
+		failures: failures, openFor: 8, maxFor: 20, slots: slots, successes: successes, probeTimeout: 15,
 	}}
 	b.OnStateChange(func(c Change) {
 		c.At = time.Time{}.Add(c.At.Sub(b.made))
@@ -271,7 +271,7 @@ func (p *pair) wait(d time.Duration) {
 	p.m.now += d
 }
 
-// check looks at the Breaker twice: as it is, and after State has made what is due.
+// check looks at all there is to see, after State has made what is due.
 func (p *pair) check() {
 	m := p.m
 	p.m.settle()
