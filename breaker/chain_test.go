@@ -72,29 +72,6 @@ func TestChainLetsPanicsThrough(t *testing.T) {
 	})
 }
 
-// countdown is as much of a breaker as the order needs: so many failures, and it stays open.
-type countdown struct{ left int }
-
-func (c *countdown) Run(ctx context.Context, f func(context.Context) error) error {
-	if c.left == 0 {
-		return refusal("open")
-	}
-	err := f(ctx)
-	if err != nil {
-		c.left--
-	}
-	return err
-}
-
-// stopwatch is as much of a bulkhead as the order needs: how long slots are held.
-type stopwatch struct{ held time.Duration }
-
-func (s *stopwatch) Run(ctx context.Context, f func(context.Context) error) error {
-	start := time.Now()
-	defer func() { s.held += time.Since(start) }()
-	return f(ctx)
-}
-
 // TestChainInOtherOrders says in numbers what Chain's comment says in words.
 func TestChainInOtherOrders(t *testing.T) {
 	const ms = time.Millisecond
@@ -128,16 +105,24 @@ func TestChainInOtherOrders(t *testing.T) {
 
 	t.Run("Retry inside Bulkhead", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			held := func(guards func(s *stopwatch) []Guard) time.Duration {
-				s, n := new(stopwatch), 0
-				require.Error(t, Chain(guards(s)...).Run(t.Context(), down(&n, &askError{100 * ms})))
-				require.Equal(t, 3, n)
-				return s.held.Round(ms)
+			// One call is tried three times, and others come meanwhile, at a time at which it waits.
+			through := func(b *Bulkhead, guards ...Guard) (n int) {
+				c, tries := Chain(guards...), 0
+				go func() { _ = c.Run(t.Context(), down(&tries, &askError{100 * ms})) }()
+				for range 32 {
+					<-time.After(7 * ms)
+					if c.Run(t.Context(), func(context.Context) error { return nil }) == nil {
+						n++
+					}
+				}
+				synctest.Wait()
+				<-time.After(time.Second)
+				require.Equal(t, 3, tries)
+				return n
 			}
-			right := held(func(s *stopwatch) []Guard { return []Guard{retry(t), s} })
-			wrong := held(func(s *stopwatch) []Guard { return []Guard{s, retry(t)} })
-			require.Equal(t, 30*ms, right, "three tries")
-			require.Equal(t, 230*ms, wrong, "three tries and two waits: 1/7 of the calls get through")
+			b := bulkhead(t, 1, 0)
+			require.Equal(t, 28, through(b, retry(t), b), "it holds the slot for three tries of 10 ms, and four come then")
+			require.Zero(t, through(b, b, retry(t)), "and here for 230, in which nobody gets through")
 		})
 	})
 
