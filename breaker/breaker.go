@@ -26,7 +26,7 @@ import (
 // and fails a minute later says nothing about the probes that run now.
 //
 // Nothing happens by itself: there is no goroutine and no timer. Whoever comes first after a
-// time has passed (Allow, Done, State and the others) makes the change that was due. So an open
+// time has passed (Allow, Done of a probe, State, Stats ...) makes the change that was due. So an open
 // circuit that nobody uses stays as it is, and its hooks are called when somebody comes.
 //
 // Concurrency. The period is one atomic pointer. While it is closed a call loads it twice, and adds to
@@ -50,7 +50,7 @@ type Breaker struct {
 	opened  uint64         // in all; guarded by mu
 	probeID uint64         // of the last probe; guarded by mu
 	hooks   []func(Change) // guarded by mu
-	news    []news         // that no hook has been told of, in order; guarded by mu
+	news    []news         // that hooks have yet to be told, in order; guarded by mu
 	telling bool           // somebody is telling the hooks; guarded by mu
 }
 

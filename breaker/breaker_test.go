@@ -415,6 +415,7 @@ func TestTripOnce(t *testing.T) {
 func TestStrings(t *testing.T) {
 	require.Equal(t, "closed open half-open forced-open disabled State(9)", fmt.Sprint(Closed, " ", Open, " ", HalfOpen, " ", Forced, " ", Disabled, " ", State(9)))
 	require.Equal(t, "ignored counted stale Verdict(9)", fmt.Sprint(Ignored, " ", Counted, " ", Stale, " ", Verdict(9)))
+	require.Equal(t, "success failure ignore Outcome(9)", fmt.Sprint(Success, " ", Failure, " ", Ignore, " ", Outcome(9)))
 	b := must(t, Config{Name: "db"})
 	b.ForceOpen()
 	_, err := b.Allow()

@@ -54,7 +54,7 @@ var ErrFull error = refusal("breaker: the bulkhead is full")
 // Bulkhead is safe for concurrent use.
 //
 //	a call     two CAS; a mutex and two allocations more if it waits
-//	memory     one word, and about 200 bytes for each who waits
+//	memory     about 140 bytes, and 150 for each who waits
 //	bad at     knowing the right limit (an Adaptive looks for it); calls of very different weight;
 //	           a few goroutines that need two places each: they can wait for each other forever
 type Bulkhead struct {

@@ -23,7 +23,7 @@ type Config struct {
 	// back together: 0.2. NoJitter is none.
 	Jitter float64
 
-	// Probes is how many calls go through at a time when the circuit is half-open: 1.
+	// Probes is how many calls go through at a time when the circuit is half-open: 1. At most 65,536.
 	Probes int
 	// Successes is how many of those must succeed for it to close: Probes. If one fails it opens
 	// again.

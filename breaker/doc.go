@@ -23,16 +23,17 @@
 //
 // # Cost
 //
-//	Do, closed    two loads and what the rule counts: nothing for a success in a row, an atomic
-//	              swap (LastCalls), a clock read and an atomic addition (LastTime)
+//	Do, closed    two loads and what the rule counts: a load for a success in a row, an atomic
+//	              addition and a swap (LastCalls), a clock read and an atomic addition (LastTime)
 //	Do, open      a load, a clock read, an atomic addition
 //	half-open     a mutex
-//	memory        100 bytes, and 4 for each of LastCalls, or ten buckets of 32
+//	memory        350 bytes; LastCalls(n) 150 + 4n more, LastTime 430 more
 //
 // # Concurrency
 //
-// All types are safe for concurrent use but Permit, which is one call's. Nothing starts a
-// goroutine. Why one pointer is enough is argued at Breaker.
+// All types are safe for concurrent use but Permit, which is one call's, and configurations while
+// they are changed. Only Hedge and NewAbandon start goroutines: one for each try. Why one pointer is
+// enough is argued at Breaker.
 //
 // # Trade-offs
 //

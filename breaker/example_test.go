@@ -3,8 +3,10 @@ package breaker_test
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 	"log"
+	"log/slog"
 	"time"
 
 	"github.com/plinth-go/plinth/breaker"
@@ -65,6 +67,46 @@ func ExamplePermit() {
 	// counted open
 	// stale open
 	// ignored
+}
+
+// An error says when it is worth to come again. Here a probe hangs, and nobody is let through until
+// its time is over.
+func ExampleOpenError() {
+	db, err := breaker.New(breaker.Config{
+		Name: "db", Trip: breaker.ConsecutiveFailures(1), OpenFor: 1, Jitter: breaker.NoJitter, ProbeTimeout: time.Hour,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = db.Run(context.Background(), func(context.Context) error { return errDown })
+	for db.State() == breaker.Open { // for a nanosecond
+	}
+	if _, err = db.Allow(); err != nil { // and there is no Done
+		log.Fatal(err)
+	}
+	_, err = db.Allow()
+	var open *breaker.OpenError
+	fmt.Println(errors.Is(err, breaker.ErrOpen), errors.As(err, &open))
+	fmt.Println(open)
+	fmt.Println(open.State(), open.RetryAfter().Round(time.Minute))
+	// Output:
+	// true true
+	// breaker: "db" is half-open
+	// half-open 1h0m0s
+}
+
+// Stats are for expvar and for logs.
+func ExampleStats() {
+	db, err := breaker.New(breaker.Config{Trip: breaker.ConsecutiveFailures(2)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = db.Run(context.Background(), func(context.Context) error { return errDown })
+	fmt.Println(expvar.Func(func() any { return db.Stats() }))
+	slog.New(untimed()).Info("breaker", "db", db.Stats())
+	// Output:
+	// {"state":"closed","counts":{"calls":1,"failures":1,"slow":0},"probes":0,"opened":0,"rejected":0,"ignored":0,"stale":0}
+	// level=INFO msg=breaker db.state=closed db.calls=1 db.failures=1 db.slow=0 db.probes=0 db.opened=0 db.rejected=0 db.ignored=0 db.stale=0
 }
 
 // What is not found is found out well.

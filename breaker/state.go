@@ -53,6 +53,19 @@ const (
 	Ignore // says nothing, such as that the caller has gone away
 )
 
+// String returns the outcome in a word.
+func (o Outcome) String() string {
+	switch o {
+	case Success:
+		return "success"
+	case Failure:
+		return "failure"
+	case Ignore:
+		return "ignore"
+	}
+	return fmt.Sprintf("Outcome(%d)", uint8(o))
+}
+
 // Verdict is what became of an outcome. It is a value and is safe for concurrent use.
 type Verdict uint8
 
