@@ -101,6 +101,30 @@ func TestDefaults(t *testing.T) {
 	})
 }
 
+// TestDelays: they double up to the longest, and chance takes up to Jitter off each, anything as likely.
+// Planted and caught: no jitter; one that adds.
+func TestDelays(t *testing.T) {
+	c := Config{OpenFor: time.Second, MaxOpenFor: 5 * time.Second, Jitter: NoJitter}
+	b := must(t, c)
+	for opens, want := range []time.Duration{1, 2, 4, 5, 5} {
+		require.Equal(t, want*time.Second, time.Duration(b.delay(opens)))
+	}
+	c.Jitter = 0.2
+	b, err := newBreaker(c, 1)
+	require.NoError(t, err)
+	var fifths [5]int
+	for range 1000 {
+		d := time.Duration(b.delay(2))
+		require.True(t, d > 3200*time.Millisecond && d <= 4*time.Second, d)
+		fifths[(4*time.Second-d)/(160*time.Millisecond)]++
+	}
+	for _, n := range fifths {
+		require.InDelta(t, 200, n, 50)
+	}
+	c = Config{OpenFor: maxDelay, MaxOpenFor: maxDelay}
+	require.Positive(t, must(t, c).delay(1000), "nothing wraps")
+}
+
 // TestRetryAfter: an error of a state that is over says nothing about the time from then on. Planted and
 // caught: no look at whether it is over.
 func TestRetryAfter(t *testing.T) {
