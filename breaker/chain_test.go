@@ -72,6 +72,29 @@ func TestChainLetsPanicsThrough(t *testing.T) {
 	})
 }
 
+// TestChainRetryComesBack: an open circuit says when it is worth to try again, and a patient Retry is its
+// probe then; one without patience gives up at once.
+func TestChainRetryComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, patience := range []time.Duration{10 * time.Second, 9 * time.Second} {
+			b := must(t, Config{Trip: ConsecutiveFailures(1), OpenFor: 10 * time.Second, Jitter: NoJitter})
+			f, calls := failing(1, errDown)
+			start := time.Now()
+			err := Chain(newRetry(t, RetryConfig{Base: 1, Cap: time.Second, Patience: patience}), b).Run(t.Context(), f)
+			if patience == 10*time.Second {
+				require.NoError(t, err)
+				require.EqualValues(t, 2, calls.Load())
+				require.Equal(t, 10*time.Second, time.Since(start).Round(time.Millisecond))
+				require.Equal(t, Closed, b.State())
+				continue
+			}
+			require.ErrorIs(t, err, ErrOpen)
+			require.EqualValues(t, 1, calls.Load())
+			require.Zero(t, time.Since(start).Round(time.Millisecond))
+		}
+	})
+}
+
 // TestChainInOtherOrders says in numbers what Chain's comment says in words.
 func TestChainInOtherOrders(t *testing.T) {
 	const ms = time.Millisecond
