@@ -142,6 +142,21 @@ func ExampleTrip() {
 	// breaker: Config: Trip: at least 200 calls of the last 100: the circuit would never open
 }
 
+// Each change is a line of the log.
+func ExampleBreaker_OnStateChange() {
+	db, err := breaker.New(breaker.Config{Name: "db", Trip: breaker.ConsecutiveFailures(1), Jitter: breaker.NoJitter})
+	if err != nil {
+		log.Fatal(err)
+	}
+	logger := slog.New(untimed())
+	db.OnStateChange(func(c breaker.Change) { logger.Warn("breaker", "change", c) })
+	_ = db.Run(context.Background(), func(context.Context) error { return errDown })
+	db.Reset()
+	// Output:
+	// level=WARN msg=breaker change.name=db change.from=closed change.to=open change.for=1s
+	// level=WARN msg=breaker change.name=db change.from=open change.to=closed
+}
+
 func ExampleBreaker_ForceOpen() {
 	db, err := breaker.New(breaker.Config{Name: "db"})
 	if err != nil {

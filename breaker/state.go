@@ -2,6 +2,7 @@ package breaker
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -40,6 +41,15 @@ type Change struct {
 	From, To State
 	At       time.Time
 	Until    time.Time // when an open breaker lets probes through; zero otherwise
+}
+
+// LogValue makes a group of it in a slog record.
+func (c Change) LogValue() slog.Value {
+	all := []slog.Attr{slog.String("name", c.Name), slog.String("from", c.From.String()), slog.String("to", c.To.String())}
+	if !c.Until.IsZero() {
+		all = append(all, slog.Duration("for", c.Until.Sub(c.At)))
+	}
+	return slog.GroupValue(all...)
 }
 
 // Outcome is what a call says about the health of what was called. It is a value and is safe
