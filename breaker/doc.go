@@ -18,7 +18,7 @@
 //	I2  a call counts in the period in which it began, or is stale; once, or is ignored
 //	I3  no state outlives its deadline, as far as anybody looks: an open circuit becomes half-open,
 //	    and a probe that does not return has failed
-//	I4  whatever happens, once time has passed there is a call that is let through
+//	I4  whatever happens but ForceOpen, once time has passed there is a call that is let through
 //	I5  each change is told to each hook, in order, under no lock
 //
 // # Cost
