@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plinth-go/plinth/btree"
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -32,6 +33,9 @@ func TestBTreeRun(t *testing.T) {
 // TestWhereEachWins holds what the report says against what is counted, of stores of
 // half the size that the quick profile has.
 func TestWhereEachWins(t *testing.T) {
+	if form.Raced() {
+		t.Skip("one goroutine, and long")
+	}
 	r := newBTreeResults(&session{progress: newProgress(new(bytes.Buffer))}, 6000)
 	require.NoError(t, r.count(t.Context(), t.TempDir()))
 	tree, none, merge, bolted := r.counted[logged], r.counted[copied], r.counted[merging], r.counted[bolt]

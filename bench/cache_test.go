@@ -14,6 +14,7 @@ import (
 
 	"github.com/plinth-go/plinth/bench/report"
 	"github.com/plinth-go/plinth/cache/cachesim"
+	"github.com/plinth-go/plinth/internal/form"
 )
 
 // cacheRun is what the experiment wrote for programs, in its two halves.
@@ -108,6 +109,9 @@ func TestTrace(t *testing.T) {
 // TestShortTrace: a trace of two keys has one size, and nothing breaks. Seen to
 // fail with the same size simulated eight times.
 func TestShortTrace(t *testing.T) {
+	if form.Raced() {
+		t.Skip("the same goroutines as in TestTrace, and long")
+	}
 	name := filepath.Join(t.TempDir(), "keys.txt")
 	require.NoError(t, os.WriteFile(name, []byte("a\nb\na\n"), 0o600))
 	o := bench(t, t.Context(), "cache", "-trace", name)
