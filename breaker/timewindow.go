@@ -35,19 +35,28 @@ func (d lastTime) open() tally { return &timeRing{width: int64(d) / buckets} }
 // Who comes first into a new tenth swaps in a fresh bucket, and who finds one that is newer
 // than himself, because he was slow, counts there. A call that was about to count in the old
 // bucket counts in what nobody looks at any more, as it would have been forgotten at once.
+//
+// The bucket of the present tenth is at hand besides: to divide by the width for each call made it take
+// 60 ns and not 47 (BenchmarkDo/impl=plinth/case=time/goroutines=1, the least of 15 runs).
 type timeRing struct {
-	width int64
-	ring  [buckets]atomic.Pointer[tenth]
+	width   int64
+	present atomic.Pointer[tenth]
+	ring    [buckets]atomic.Pointer[tenth]
 }
 
 // tenth is the calls of a tenth of the window. It is safe for concurrent use.
 type tenth struct {
 	number     int64 // of the tenth, since the breaker was made; immutable
+	from       int64 // the ns at which it begins; immutable
 	calls, bad atomic.Int64
 }
 
 func (r *timeRing) add(bad bool, at int64) {
-	b := r.bucket(at / r.width)
+	b := r.present.Load()
+	if b == nil || uint64(at-b.from) >= uint64(r.width) {
+		b = r.bucket(at / r.width)
+		r.present.Store(b) // if somebody slow stores an old one, the next one comes here again
+	}
 	b.calls.Add(1) // first: or somebody may see more bad ones than calls
 	if bad {
 		b.bad.Add(1)
@@ -61,7 +70,7 @@ func (r *timeRing) bucket(number int64) *tenth {
 		if b != nil && b.number >= number {
 			return b
 		}
-		fresh := &tenth{number: number}
+		fresh := &tenth{number: number, from: number * r.width}
 		if place.CompareAndSwap(b, fresh) {
 			return fresh
 		}
