@@ -170,6 +170,10 @@ func TestContext(t *testing.T) {
 		require.ErrorIs(t, b.Run(t.Context(), func(context.Context) error { return context.DeadlineExceeded }), context.DeadlineExceeded)
 		require.Equal(t, Open, b.State())
 		<-time.After(1)
+		require.ErrorIs(t, b.Run(ctx, gone), context.Canceled)
+		_, err = Do(ctx, b, func(context.Context) (int, error) { called = true; return 0, nil })
+		require.ErrorIs(t, err, context.Canceled)
+		require.Zero(t, b.Stats().Probes, "who had gone before takes no slot")
 		for range 3 {
 			require.ErrorIs(t, b.Run(t.Context(), func(context.Context) error { return context.Canceled }), context.Canceled)
 			require.Equal(t, HalfOpen, b.State(), "and there is a slot for the next one")
@@ -347,7 +351,8 @@ func TestHooksRace(t *testing.T) {
 }
 
 // TestStress lets a circuit open and close under many calls: there are never more probes than
-// there may be, and each time that it opens one call has opened it.
+// there may be, and each time that it opens one call has opened it. Planted and caught, by the race
+// detector: RetryAfter that looks at the probes without the lock.
 func TestStress(t *testing.T) {
 	const probes = 3
 	b := must(t, Config{Trip: FailureRate(0.5, 10, LastCalls(20)), OpenFor: 1, MaxOpenFor: 1, Jitter: NoJitter, Probes: probes})
@@ -366,7 +371,11 @@ func TestStress(t *testing.T) {
 		all.Go(func() {
 			for i := range 3000 {
 				p, err := b.Allow()
-				if err != nil {
+				var open *OpenError
+				if errors.As(err, &open) {
+					if d := open.RetryAfter(); d < 0 || d > defaultProbeTimeout {
+						t.Error("RetryAfter", d)
+					}
 					continue
 				}
 				n := new(atomic.Int64)
