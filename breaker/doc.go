@@ -27,7 +27,7 @@
 //	              addition and a swap (LastCalls), a clock read and an atomic addition (LastTime)
 //	Do, open      a load, a clock read, an atomic addition
 //	half-open     a mutex
-//	memory        350 bytes; LastCalls(n) 150 + 4n more, LastTime 430 more
+//	memory        350 bytes; LastCalls(n) 150 + 4n more, LastTime 510 more
 //
 // # Concurrency
 //
