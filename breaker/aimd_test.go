@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/plinth-go/plinth/internal/seed"
 )
 
 // TestAIMDFormulas goes through some calls by hand.
@@ -39,7 +37,7 @@ func TestAIMDFormulas(t *testing.T) {
 // TestAIMDKnee asks a server for twice of what it can do. With a Slow the limit is a saw below
 // where calls take so long; and without, below where the server refuses.
 func TestAIMDKnee(t *testing.T) {
-	r := seed.New(t)
+	r := fixedChance()
 	for _, c := range []struct {
 		law  AIMD
 		room int
@@ -62,7 +60,7 @@ func TestAIMDKnee(t *testing.T) {
 //
 // Planted and caught: no cut.
 func TestAIMDOnce(t *testing.T) {
-	r := seed.New(t)
+	r := fixedChance()
 	l, err := AIMD{}.start(bounds{1, 1000, 100})
 	require.NoError(t, err)
 	for i := range 100 {

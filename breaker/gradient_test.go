@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/plinth-go/plinth/internal/seed"
 )
 
 // TestGradientFormulas goes through some windows by hand, with Queue 6 and Smoothing ½.
@@ -89,7 +87,7 @@ func TestGradientWindow(t *testing.T) {
 //
 // Planted and caught: a drain from which nothing is learned; one drain, and no other; no Queue.
 func TestGradientKnee(t *testing.T) {
-	r := seed.New(t)
+	r := fixedChance()
 	for _, c := range []struct {
 		workers int
 		initial float64
@@ -114,7 +112,7 @@ func TestGradientKnee(t *testing.T) {
 // TestGradientStep makes a server slower, and faster again: its knee stays where it is. Then it gets
 // more workers, and has fewer again.
 func TestGradientStep(t *testing.T) {
-	r := seed.New(t)
+	r := fixedChance()
 	s := newServer(t, r, Gradient{}, usualBounds, 10, 2000, 10*time.Millisecond)
 	s.run(4 * time.Minute)
 	for _, work := range []time.Duration{30 * time.Millisecond, 10 * time.Millisecond} {
@@ -138,7 +136,7 @@ func TestGradientStep(t *testing.T) {
 
 // TestGradientSlowCall has a few calls that take ten seconds: they cost a tenth of the limit at most.
 func TestGradientSlowCall(t *testing.T) {
-	r := seed.New(t)
+	r := fixedChance()
 	s := newServer(t, r, Gradient{}, usualBounds, 10, 2000, 10*time.Millisecond)
 	s.run(4 * time.Minute)
 	before := s.law.(*gradient).limit
@@ -152,7 +150,7 @@ func TestGradientSlowCall(t *testing.T) {
 //
 // Planted and caught: a law that does not look at it.
 func TestUnused(t *testing.T) {
-	r := seed.New(t)
+	r := fixedChance()
 	for _, l := range []Law{AIMD{}, Gradient{}} {
 		s := newServer(t, r, l, bounds{1, 1000, 5}, 100, 500, 10*time.Millisecond) // 5 in flight
 		most := 0

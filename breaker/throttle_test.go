@@ -75,7 +75,7 @@ func TestThrottleLaw(t *testing.T) {
 		require.NoError(t, throttle(t, ThrottleConfig{Spare: -1}).Allow(), "the first is never refused")
 	}
 
-	r := seed.New(t)
+	r := fixedChance()
 	for range 2000 {
 		c := ThrottleConfig{K: 1 + r.Float64()*3, Spare: 1 + r.IntN(20), MaxReject: 1 - r.Float64()}
 		x, requests := throttle(t, c), uint64(r.Int64N(1<<r.IntN(40)))
@@ -98,7 +98,7 @@ func TestThrottleWindow(t *testing.T) {
 		part     int64
 		accepted bool
 	}
-	r := seed.New(t)
+	r := fixedChance()
 	for _, buckets := range []int{1, 2, 3, 10} {
 		x, now, log := throttle(t, ThrottleConfig{Window: 1000, Buckets: buckets, Spare: -1}), time.Duration(0), []event(nil)
 		for range 5000 {
