@@ -32,10 +32,10 @@
 //	Rendezvous          O(n)        12 bytes · n         chance alone, as do the next three
 //	WeightedRendezvous  O(n)        28 bytes · n
 //	Jump, Shards        O(log n)    none; 8 bytes · n
-//	Anchor              O(1)        24 bytes · capacity
+//	Anchor              O(1)        28 bytes · capacity
 //	Skeleton            O(log n)    39 bytes · n         that, and drifts
 //	Maglev              O(1)        2 bytes · M          n/M
-//	MultiProbe          O(k)        28 to 44 bytes · n   1/√(2k-1), and never much above
+//	MultiProbe          O(k)        32 to 48 bytes · n   1/√(2k-1), and never much above
 //
 // # Concurrency
 //

@@ -126,7 +126,7 @@ func TestRingChanges(t *testing.T) {
 
 // TestRingDeviation: the shares differ by 1/√V of their mean.
 func TestRingDeviation(t *testing.T) {
-	for _, v := range []int{1, 10, 100} {
+	for _, v := range []int{1, 10, 100, 1000} {
 		const n = 1000
 		r := ring(t, RingConfig{VirtualNodes: v}, named(n)...)
 		share := make([]float64, n) // exact: the lengths of the arcs

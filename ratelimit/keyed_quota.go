@@ -8,7 +8,8 @@ import "fmt"
 // remembered: or to be forgotten in time would be worth something.
 
 // SetLimit changes the rate and the burst of all keys that have no quota of their own, one
-// shard after the other: when it returns, of all.
+// shard after the other: when it returns, of all. It costs an allocation for each such key that is
+// remembered, and new keys of a shard wait for it.
 func (k *Keyed[K]) SetLimit(rate Limit, burst int64) error {
 	next, err := makePace(rate, burst)
 	if err != nil {
