@@ -42,7 +42,8 @@ type Breaker struct {
 
 	period atomic.Pointer[period]
 
-	rejected, ignored, stale atomic.Uint64
+	rejected       rejections
+	ignored, stale atomic.Uint64
 
 	mu      sync.Mutex
 	chance  *rand.Rand     // guarded by mu
@@ -89,15 +90,27 @@ func newBreaker(c Config, seed uint64) (*Breaker, error) {
 func (b *Breaker) now() int64 { return int64(time.Since(b.made)) }
 
 // Do calls f unless the circuit is open, in which case the error is an *OpenError, and counts
-// what it returns. If ctx is done already it returns the error of ctx. If f panics, or ends its
-// goroutine (runtime.Goexit, as t.FailNow does), that is a failure, and goes on.
+// what it returns. If ctx is done already it does not call f either, and returns the error of ctx
+// (an open circuit may be quicker). If f panics, or ends its goroutine (runtime.Goexit, as
+// t.FailNow does), that is a failure, and goes on.
 func Do[T any](ctx context.Context, b *Breaker, f func(context.Context) (T, error)) (result T, err error) {
 	if f == nil {
 		panic("breaker: Do: a nil function")
 	}
+	// Allow would do it too. To refuse before there is a Permit and a defer is 5 % cheaper; what
+	// is left is to read the clock, which is 80 % of it, and to count.
+	if now := b.period.Load(); now.state == Open && b.now() < now.until {
+		b.rejected.add()
+		return result, now.err
+	}
 	if err := ctx.Err(); err != nil {
 		return result, err
 	}
+	return call(ctx, b, f)
+}
+
+// call is Do unless it was refused at once.
+func call[T any](ctx context.Context, b *Breaker, f func(context.Context) (T, error)) (result T, err error) {
 	p, err := b.Allow()
 	if err != nil {
 		return result, err
@@ -109,20 +122,11 @@ func Do[T any](ctx context.Context, b *Breaker, f func(context.Context) (T, erro
 }
 
 // Run is Do without a result.
-func (b *Breaker) Run(ctx context.Context, f func(context.Context) error) (err error) {
+func (b *Breaker) Run(ctx context.Context, f func(context.Context) error) error {
 	if f == nil {
 		panic("breaker: Breaker.Run: a nil function")
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	p, err := b.Allow()
-	if err != nil {
-		return err
-	}
-	defer p.fail()
-	err = f(ctx)
-	p.Done(err)
+	_, err := Do(ctx, b, func(ctx context.Context) (struct{}, error) { return struct{}{}, f(ctx) })
 	return err
 }
 
@@ -140,11 +144,11 @@ func (b *Breaker) Allow() (Permit, error) {
 	case Disabled:
 		return Permit{breaker: b, period: now}, nil
 	case Forced:
-		b.rejected.Add(1)
+		b.rejected.add()
 		return Permit{}, now.err
 	case Open:
 		if b.now() < now.until {
-			b.rejected.Add(1)
+			b.rejected.add()
 			return Permit{}, now.err
 		}
 	}

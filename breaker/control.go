@@ -121,7 +121,7 @@ func (b *Breaker) Stats() Stats {
 	now := b.period.Load()
 	s := Stats{
 		State: now.state.String(), Opened: b.opened,
-		Rejected: b.rejected.Load(), Ignored: b.ignored.Load(), Stale: b.stale.Load(),
+		Rejected: b.rejected.sum(), Ignored: b.ignored.Load(), Stale: b.stale.Load(),
 	}
 	switch now.state {
 	case Closed:

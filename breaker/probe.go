@@ -78,7 +78,7 @@ func (b *Breaker) admit(at int64) (Permit, error) {
 			return Permit{breaker: b, period: now, began: at, probe: b.probeID}, nil
 		}
 	}
-	b.rejected.Add(1)
+	b.rejected.add()
 	return Permit{}, now.err
 }
 
