@@ -50,8 +50,9 @@ type Adaptive struct {
 	refused  atomic.Uint64
 	tickets  tickets
 
-	mu  sync.Mutex
-	law law // guarded by mu
+	mu   sync.Mutex
+	law  law           // guarded by mu
+	last time.Duration // that the law was told; guarded by mu
 }
 
 // AdaptiveConfig says how an Adaptive is to be. The zero AdaptiveConfig is a good one. It is a plain
@@ -179,6 +180,16 @@ func (a *Adaptive) Allow() (Turn, error) {
 	return Turn{a, a.tickets.issue(), time.Since(a.made), inFlight}, nil
 }
 
+// AllowAt is Allow for who knows what time it is, because he has read the clock anyway, or
+// because his time is that of a simulation; he says DoneAt then, and not Done.
+func (a *Adaptive) AllowAt(now time.Time) (Turn, error) {
+	inFlight, err := a.begin()
+	if err != nil {
+		return Turn{}, err
+	}
+	return Turn{a, a.tickets.issue(), now.Sub(a.made), inFlight}, nil
+}
+
 // Limit returns how many calls may run at a time at the moment.
 func (a *Adaptive) Limit() int { return int(a.limit.Load()) }
 
@@ -199,6 +210,18 @@ func (t Turn) Done(ok bool) {
 	} else {
 		t.over(badly)
 	}
+}
+
+// DoneAt is Done for who knows what time it is, see AllowAt.
+func (t Turn) DoneAt(now time.Time, ok bool) {
+	if t.adaptive == nil || !t.adaptive.tickets.use(t.ticket) {
+		return
+	}
+	said := badly
+	if ok {
+		said = well
+	}
+	t.adaptive.endAt(now.Sub(t.adaptive.made), t.start, t.inFlight, said)
 }
 
 // Cancel says that the call is over, and that there is nothing to learn from it.
@@ -240,8 +263,20 @@ func (a *Adaptive) end(start time.Duration, inFlight int, said lesson) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := time.Since(a.made) // under mu: so they are in order
-	a.limit.Store(int64(a.law.update(sample{now, now - start, inFlight, said == well})))
+	a.learn(time.Since(a.made), start, inFlight, said) // read under mu: so they are in order
+}
+
+func (a *Adaptive) endAt(now, start time.Duration, inFlight int, said lesson) {
+	a.inFlight.Add(-1)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.learn(now, start, inFlight, said)
+}
+
+// learn takes times that go back for ones that stand still. The caller has mu.
+func (a *Adaptive) learn(now, start time.Duration, inFlight int, said lesson) {
+	a.last = max(a.last, now)
+	a.limit.Store(int64(a.law.update(sample{a.last, max(now-start, 0), inFlight, said == well})))
 }
 
 // AdaptiveStats are what an Adaptive knows. It is a plain value, a copy: safe for concurrent use as

@@ -67,7 +67,7 @@ func BenchmarkDo(b *testing.B) {
 		run(fmt.Sprintf("impl=plinth/case=%s", c.name), func() { _, _ = Do(ctx, br, work) })
 	}
 	open := must(b, Config{OpenFor: time.Hour, MaxOpenFor: time.Hour})
-	open.trip(open.period.Load())
+	open.trip(open.period.Load(), unread)
 	run("impl=plinth/case=refused", func() { _, _ = Do(ctx, open, work) })
 	naive := &naiveBreaker{}
 	run("impl=naive/case=row", func() { _, _ = naive.run(ctx, work) })

@@ -89,6 +89,21 @@ func newBreaker(c Config, seed uint64) (*Breaker, error) {
 // clock on the wall, nothing happens.
 func (b *Breaker) now() int64 { return int64(time.Since(b.made)) }
 
+// unread stands for a time that nobody has asked for yet: to read the clock is most of what a
+// call costs, and many need no time.
+const unread = -1
+
+// read returns a time, or reads the clock if that has not been done.
+func (b *Breaker) read(at int64) int64 {
+	if at == unread {
+		at = b.now()
+	}
+	return at
+}
+
+// ns is the time of a caller. It is bounded so that whatever he says, a delay can be added.
+func (b *Breaker) ns(now time.Time) int64 { return min(max(int64(now.Sub(b.made)), 0), 1<<62) }
+
 // Do calls f unless the circuit is open, in which case the error is an *OpenError, and counts
 // what it returns. If ctx is done already it does not call f either, and returns the error of ctx
 // (an open circuit may be quicker). If f panics, or ends its goroutine (runtime.Goexit, as
@@ -132,13 +147,21 @@ func (b *Breaker) Run(ctx context.Context, f func(context.Context) error) error 
 
 // Allow asks whether a call may be made, for who cannot use Do. If so he must say Done once, or
 // else, if the circuit is half-open, the call counts as failed after ProbeTimeout.
-func (b *Breaker) Allow() (Permit, error) {
+func (b *Breaker) Allow() (Permit, error) { return b.allow(unread) }
+
+// AllowAt is Allow for who knows what time it is, because he has read the clock anyway, or
+// because his time is that of a simulation; he says DoneAt then, and not Done. A time before the
+// breaker was made is that moment. If a time is before one that was said already, a state that has begun since
+// stays, and the call counts in the window as if it was a little later.
+func (b *Breaker) AllowAt(now time.Time) (Permit, error) { return b.allow(b.ns(now)) }
+
+func (b *Breaker) allow(at int64) (Permit, error) {
 	now := b.period.Load()
 	switch now.state {
 	case Closed:
 		p := Permit{breaker: b, period: now}
 		if b.slow > 0 {
-			p.began = b.now()
+			p.began = b.read(at)
 		}
 		return p, nil
 	case Disabled:
@@ -147,12 +170,12 @@ func (b *Breaker) Allow() (Permit, error) {
 		b.rejected.add()
 		return Permit{}, now.err
 	case Open:
-		if b.now() < now.until {
+		if b.read(at) < now.until {
 			b.rejected.add()
 			return Permit{}, now.err
 		}
 	}
-	return b.allowProbe()
+	return b.allowProbe(at)
 }
 
 // Permit is one call that may be made. It is a small value; a copy that is done as well is
@@ -170,23 +193,31 @@ func (p *Permit) Done(err error) Verdict {
 	if p.breaker == nil {
 		return Ignored
 	}
-	return p.done(p.breaker.config.Classify(err))
+	return p.done(p.breaker.config.Classify(err), unread)
+}
+
+// DoneAt is Done for who knows what time it is, see AllowAt.
+func (p *Permit) DoneAt(now time.Time, err error) Verdict {
+	if p.breaker == nil {
+		return Ignored
+	}
+	return p.done(p.breaker.config.Classify(err), p.breaker.ns(now))
 }
 
 // fail counts a call that has not come back.
 func (p *Permit) fail() {
 	if p.breaker != nil {
-		p.done(Failure)
+		p.done(Failure, unread)
 	}
 }
 
-func (p *Permit) done(o Outcome) Verdict {
+func (p *Permit) done(o Outcome, at int64) Verdict {
 	b, of := p.breaker, p.period
 	began, id := p.began, p.probe
 	*p = Permit{}
 	switch {
 	case of.state == HalfOpen:
-		return b.probed(of, began, id, o)
+		return b.probed(of, began, id, o, at)
 	case of.state == Disabled:
 		return Ignored
 	case o == Ignore:
@@ -197,12 +228,11 @@ func (p *Permit) done(o Outcome) Verdict {
 		b.stale.Add(1)
 		return Stale
 	}
-	at := int64(0)
 	if b.clocked {
-		at = b.now()
+		at = b.read(at)
 	}
 	if of.rule.count(o, at, at-began) {
-		b.trip(of)
+		b.trip(of, at)
 	}
 	return Counted
 }

@@ -436,8 +436,8 @@ func TestTripOnce(t *testing.T) {
 	}
 	b := must(t, Config{})
 	of := b.period.Load()
-	b.trip(of)
-	b.trip(of) // somebody who was slow
+	b.trip(of, unread)
+	b.trip(of, unread) // somebody who was slow
 	require.EqualValues(t, 1, b.Stats().Opened)
 }
 

@@ -6,11 +6,16 @@ import (
 )
 
 // State returns the state, after the changes that were due by now.
-func (b *Breaker) State() State {
+func (b *Breaker) State() State { return b.stateAt(unread) }
+
+// StateAt is State for who knows what time it is, see AllowAt.
+func (b *Breaker) StateAt(now time.Time) State { return b.stateAt(b.ns(now)) }
+
+func (b *Breaker) stateAt(at int64) State {
 	now := b.period.Load()
 	switch now.state {
 	case Open:
-		if b.now() < now.until {
+		if b.read(at) < now.until {
 			return Open
 		}
 	case HalfOpen:
@@ -19,7 +24,7 @@ func (b *Breaker) State() State {
 	}
 	b.mu.Lock()
 	defer b.unlock()
-	b.settle(b.now())
+	b.settle(b.read(at))
 	return b.period.Load().state
 }
 

@@ -187,7 +187,7 @@ func (a *answer) count() {
 // finish has the outcome counted, unless one has been.
 func (a *answer) finish(o Outcome) {
 	if a.permit.breaker != nil {
-		a.permit.done(o)
+		a.permit.done(o, unread)
 	}
 }
 

@@ -117,7 +117,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	defer p.fail() // unless it is done
 	response, err := t.config.Next.RoundTrip(r)
-	p.done(t.config.Outcome(r, response, err))
+	p.done(t.config.Outcome(r, response, err), unread)
 	return response, err
 }
 

@@ -52,10 +52,11 @@ func (p *probes) take(id uint64) bool {
 // allowProbe is Allow when the delay of an open circuit is over, or the circuit is half-open.
 // The hooks are told of what was due before a probe takes its slot: their time is not the call's, which
 // would be slow, or overdue, each time that a hook is, and the circuit would never close.
-func (b *Breaker) allowProbe() (Permit, error) {
+// So the clock is read again, if it is the clock that counts.
+func (b *Breaker) allowProbe(said int64) (Permit, error) {
 	for {
 		b.mu.Lock()
-		at := b.now()
+		at := b.read(said)
 		b.settle(at)
 		if len(b.news) == 0 || b.telling {
 			return b.admit(at)
@@ -83,10 +84,10 @@ func (b *Breaker) admit(at int64) (Permit, error) {
 }
 
 // probed is done for a probe.
-func (b *Breaker) probed(of *period, began int64, id uint64, o Outcome) Verdict {
+func (b *Breaker) probed(of *period, began int64, id uint64, o Outcome, at int64) Verdict {
 	b.mu.Lock()
 	defer b.unlock()
-	at := b.now()
+	at = b.read(at)
 	b.settle(at)
 	if b.period.Load() != of {
 		b.stale.Add(1)
@@ -136,11 +137,11 @@ func (b *Breaker) settle(at int64) {
 }
 
 // trip opens a circuit, unless its period is over: somebody else was faster.
-func (b *Breaker) trip(of *period) {
+func (b *Breaker) trip(of *period, at int64) {
 	b.mu.Lock()
 	defer b.unlock()
 	if b.period.Load() == of {
-		b.enter(Open, b.now())
+		b.enter(Open, b.read(at))
 	}
 }
 

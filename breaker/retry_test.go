@@ -113,7 +113,7 @@ func TestRetryableByDefault(t *testing.T) {
 	refusing.ForceOpen()
 	_, forced := refusing.Allow()
 	refusing.Reset()
-	refusing.trip(refusing.period.Load())
+	refusing.trip(refusing.period.Load(), unread)
 	_, open := refusing.Allow()
 	for _, c := range []struct {
 		err  error
