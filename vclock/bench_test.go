@@ -1,0 +1,98 @@
+package vclock
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+)
+
+// naiveVector is the form that most code has.
+type naiveVector map[ID]uint64
+
+func (v naiveVector) compare(w naiveVector) Ordering {
+	more, less := false, false
+	for id, n := range v {
+		m := w[id]
+		more, less = more || n > m, less || n < m
+	}
+	for id, m := range w {
+		n := v[id]
+		more, less = more || n > m, less || n < m
+	}
+	return ordering(more, less)
+}
+
+func (v naiveVector) merge(w naiveVector) {
+	for id, n := range w {
+		v[id] = max(v[id], n)
+	}
+}
+
+func nameOf(i int) ID { return ID(fmt.Sprintf("node-%03d", i)) }
+
+// pairOf has two vectors of n replicas, of which each knows something that the other does not. They have one
+// list of names, as those of one process do that came from each other.
+func pairOf(n int) (a, b Vector) {
+	counts := map[ID]uint64{}
+	for i := range n {
+		counts[nameOf(i)] = uint64(1000 + i)
+	}
+	a, _ = VectorOf(counts)
+	b = a
+	_, _ = a.Tick(nameOf(n - 1))
+	_, _ = b.Tick(nameOf(n - 2))
+	return a, b
+}
+
+func (v Vector) naive() naiveVector { return maps.Collect(v.All()) }
+
+// foreign is v with names of its own, as if it had come over the wire.
+func (v Vector) foreign() (w Vector) {
+	b, _ := v.MarshalBinary()
+	_ = w.UnmarshalBinary(b)
+	return w
+}
+
+func BenchmarkCompare(b *testing.B) {
+	for _, n := range []int{3, 16, 256} {
+		v, w := pairOf(n)
+		far := w.foreign()
+		x, y := v.naive(), w.naive()
+		run := func(impl, names string, f func() Ordering) {
+			b.Run(fmt.Sprintf("impl=%s/names=%s/n=%d", impl, names, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if f() != Concurrent {
+						b.Fatal("not concurrent")
+					}
+				}
+			})
+		}
+		run("plinth", "shared", func() Ordering { return v.Compare(w) })
+		run("plinth", "own", func() Ordering { return v.Compare(far) })
+		run("naive", "shared", func() Ordering { return x.compare(y) })
+	}
+}
+
+// BenchmarkMerge makes the union of two vectors each time anew. The naive form clones a map,
+// as a value that others have must be left alone; case=mine does not, and merges what it knows.
+func BenchmarkMerge(b *testing.B) {
+	for _, n := range []int{3, 16, 256} {
+		v, w := pairOf(n)
+		far := w.foreign()
+		x, y := v.naive(), w.naive()
+		run := func(impl, kind string, f func()) {
+			b.Run(fmt.Sprintf("impl=%s/case=%s/n=%d", impl, kind, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					f()
+				}
+			})
+		}
+		run("plinth", "union", func() { u := v; u.Merge(w) })
+		run("plinth", "union-own", func() { u := v; u.Merge(far) })
+		run("plinth", "known", func() { u := v; u.Merge(v) })
+		run("naive", "union", func() { u := maps.Clone(x); u.merge(y) })
+		run("naive", "union-in-place", func() { x.merge(y) })
+	}
+}
