@@ -101,17 +101,17 @@ func TestClockSteps(t *testing.T) {
 	} {
 		made := time.Now()
 		b := must(t, Config{Trip: rule, OpenFor: time.Second, Jitter: NoJitter})
-		call := func(at time.Time, err error) (error, Verdict) {
+		call := func(at time.Time, err error) (Verdict, error) {
 			p, refused := b.AllowAt(at)
 			if refused != nil {
-				return refused, Ignored
+				return Ignored, refused
 			}
-			return nil, p.DoneAt(at, err)
+			return p.DoneAt(at, err), nil
 		}
 		for _, at := range []time.Time{
 			made, made.Add(time.Hour), made, {}, made.Add(-time.Hour), made.Add(math.MaxInt64), time.Unix(1<<40, 0), made,
 		} {
-			err, v := call(at, nil)
+			v, err := call(at, nil)
 			require.NoError(t, err, "%T at %v", rule, at)
 			require.Equal(t, Counted, v)
 			require.Equal(t, Closed, b.StateAt(at))
@@ -127,7 +127,7 @@ func TestClockSteps(t *testing.T) {
 			_, _ = call(end, errDown)
 		}
 		require.Equal(t, Open, b.StateAt(end))
-		err, _ := call(made, nil)
+		_, err := call(made, nil)
 		require.ErrorIs(t, err, ErrOpen)
 		b.Reset()
 		require.Equal(t, Closed, b.StateAt(made))
@@ -138,7 +138,7 @@ func TestClockSteps(t *testing.T) {
 		}
 		require.Equal(t, Open, b.StateAt(made.Add(time.Hour)))
 		require.Equal(t, HalfOpen, b.StateAt(made.Add(2*time.Hour+time.Second)))
-		err, v := call(made.Add(2*time.Hour+time.Second), nil)
+		v, err := call(made.Add(2*time.Hour+time.Second), nil)
 		require.NoError(t, err)
 		require.Equal(t, Counted, v)
 		require.Equal(t, Closed, b.StateAt(made))
