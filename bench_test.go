@@ -17,6 +17,7 @@ import (
 	"github.com/plinth-go/plinth/hashring"
 	"github.com/plinth-go/plinth/lsm"
 	"github.com/plinth-go/plinth/ratelimit"
+	"github.com/plinth-go/plinth/vclock"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -40,6 +41,7 @@ func BenchmarkTour(b *testing.B) {
 	b.Run("pkg=ratelimit/op=allow/keys=1", tourRatelimit)
 	b.Run("pkg=hashring/op=locate/n=100", tourHashring)
 	b.Run("pkg=breaker/op=do/state=closed", tourBreaker)
+	b.Run("pkg=vclock/op=compare/n=256", tourVclock)
 }
 
 // tourWAL: an acknowledged record costs a flush of the disk, unless writers
@@ -241,4 +243,27 @@ func tourBreaker(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// tourVclock: to find out whether two of 256 replicas have diverged takes a pass over their numbers; and
+// bytes/clock is what one sends.
+func tourVclock(b *testing.B) {
+	counts := map[vclock.ID]uint64{}
+	for i := range 256 {
+		counts[vclock.ID(fmt.Sprintf("node-%03d", i))] = uint64(1000 + i)
+	}
+	left, err := vclock.VectorOf(counts)
+	require.NoError(b, err)
+	right := left
+	_, _ = left.Tick("node-000")
+	_, _ = right.Tick("node-255")
+	wire, err := left.MarshalBinary()
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if left.Compare(right) != vclock.Concurrent {
+			b.Fatal("not concurrent")
+		}
+	}
+	b.ReportMetric(float64(len(wire)), "bytes/clock")
 }

@@ -25,6 +25,8 @@
 //	       which node a key is on, so that few move when nodes come and go
 //	breaker
 //	       when to stop asking: a circuit breaker, and the guards around it
+//	vclock what happened before what: Lamport, vector, dotted, hybrid and
+//	       interval tree clocks
 //	bench  go run ./bench measures on your disk what the packages cost, and
 //	       draws a report; its parts (hist, load, plot …) serve any benchmark
 //
