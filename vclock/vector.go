@@ -93,22 +93,32 @@ func (v Vector) All() iter.Seq2[ID, uint64] {
 func (v Vector) Contains(d Dot) bool { return d.N > 0 && d.N <= v.Get(d.ID) }
 
 // Tick counts an event of a replica, its own, and returns it.
-func (v *Vector) Tick(id ID) (Dot, error) {
+func (v *Vector) Tick(id ID) (Dot, error) { return v.Advance(id, 1) }
+
+// Advance counts so many events of a replica, and returns the last. By none, it changes nothing, and
+// returns the zero Dot if there has been none before.
+func (v *Vector) Advance(id ID, by uint64) (Dot, error) {
 	if err := id.check(); err != nil {
 		return Dot{}, err
 	}
 	i, is := slices.BinarySearch(v.names, id)
-	if !is {
+	n := by
+	if is {
+		n += v.counts[i] // may wrap, to less than by
+	}
+	switch {
+	case n < by || n > MaxCount:
+		return Dot{}, fmt.Errorf("%w: %v at %d and %d more, at most %d", ErrExhausted, id, v.Get(id), by, uint64(MaxCount))
+	case n == 0:
+		return Dot{}, nil
+	case by == 0:
+	case is:
+		v.counts = slices.Clone(v.counts)
+		v.counts[i] = n
+	default:
 		v.names = slices.Concat(v.names[:i], []ID{id}, v.names[i:])
-		v.counts = slices.Concat(v.counts[:i], []uint64{1}, v.counts[i:])
-		return Dot{id, 1}, nil
+		v.counts = slices.Concat(v.counts[:i], []uint64{n}, v.counts[i:])
 	}
-	n := v.counts[i] + 1
-	if err := checkCount(id, n); err != nil {
-		return Dot{}, err
-	}
-	v.counts = slices.Clone(v.counts)
-	v.counts[i] = n
 	return Dot{id, n}, nil
 }
 

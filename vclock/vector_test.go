@@ -125,13 +125,30 @@ func TestVectorTicksToTheEnd(t *testing.T) {
 		before := v
 		_, err = v.Tick(id)
 		require.ErrorIs(t, err, ErrExhausted)
-		require.EqualError(t, err, fmt.Sprintf("vclock: counter exhausted: %v at 4611686018427387905, at most 4611686018427387904", id))
+		require.EqualError(t, err, fmt.Sprintf("vclock: counter exhausted: %v at 4611686018427387904 and 1 more, at most 4611686018427387904", id))
+		_, err = v.Advance(id, math.MaxUint64)
+		require.ErrorIs(t, err, ErrExhausted)
 		require.Equal(t, before, v)
 	}
 	for _, n := range []uint64{MaxCount + 1, math.MaxUint64} {
 		_, err = VectorOf(map[ID]uint64{"a": n})
 		require.ErrorIs(t, err, ErrExhausted)
 	}
+	_, err = v.Advance("c", MaxCount+1)
+	require.ErrorIs(t, err, ErrExhausted)
+	d, err := v.Advance("c", 0)
+	require.NoError(t, err)
+	require.Zero(t, d)
+	require.Zero(t, v.Get("c"))
+	w := v
+	d, err = w.Advance("c", 7)
+	require.NoError(t, err)
+	require.Equal(t, Dot{"c", 7}, d)
+	d, err = w.Advance("c", 0)
+	require.NoError(t, err)
+	require.Equal(t, Dot{"c", 7}, d)
+	require.EqualValues(t, 7, w.Get("c"))
+	require.Zero(t, v.Get("c"))
 	require.False(t, v.Contains(Dot{"a", math.MaxUint64}))
 	require.False(t, v.Contains(Dot{"a", 0}))
 	for id, said := range map[ID]string{
