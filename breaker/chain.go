@@ -8,8 +8,8 @@ import (
 )
 
 // Chain returns a Guard that runs f behind all of these, the first outermost. It panics if
-// one is nil, and says which. Without guards it calls f. It is safe for concurrent use if the
-// guards are; all of this package are.
+// one is nil, and says which. Without guards it calls f, unless ctx has ended. It is safe for
+// concurrent use if the guards are; all of this package are.
 //
 // They belong in this order. Leave out what you do not need:
 //
@@ -77,6 +77,9 @@ func (c chain) Run(ctx context.Context, f func(context.Context) error) error {
 func (c chain) run(ctx context.Context, f func(context.Context) error) error {
 	switch len(c) {
 	case 0:
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		return f(ctx)
 	case 1:
 		return c[0].Run(ctx, f)

@@ -45,6 +45,21 @@ func TestChainRunsOutermostFirst(t *testing.T) {
 	require.NoError(t, Chain().Run(t.Context(), func(context.Context) error { return nil }))
 }
 
+// TestChainOfNothing: where there is no guard that looks at the context, the Chain does. Planted and
+// caught: a Chain that does not.
+func TestChainOfNothing(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	late, cancel := context.WithDeadline(t.Context(), time.Time{})
+	defer cancel()
+	for _, c := range []Guard{Chain(), Chain(Chain()), Chain(Chain(), Chain())} {
+		called := func(context.Context) error { panic("called") }
+		require.Equal(t, context.Canceled, c.Run(ended, called))
+		require.Equal(t, context.DeadlineExceeded, c.Run(late, called))
+		require.Equal(t, errDown, c.Run(t.Context(), func(context.Context) error { return errDown }))
+	}
+}
+
 // TestChainKeepsItsGuards: what becomes of the caller's slice is nothing to it.
 func TestChainKeepsItsGuards(t *testing.T) {
 	guards := []Guard{Chain(), Chain()}

@@ -3,6 +3,7 @@ package breaker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -40,11 +41,12 @@ func refused(err error) bool { return errors.Is(err, errRefusal) }
 // dropped: a T that must be closed is not for a guard that repeats what has succeeded. Nor
 // may it need the context that f was given, which may have ended by now.
 //
-// It is as safe for concurrent use as f is. Cost: one lock, and two small allocations.
+// It is as safe for concurrent use as f is. It panics if the guard, or f, is nil. Cost: one lock,
+// and two small allocations.
 func Call[T any](ctx context.Context, g Guard, f func(context.Context) (T, error)) (T, error) {
 	switch {
-	case g == nil:
-		panic("breaker: Call: a nil Guard")
+	case nilGuard(g):
+		panic(fmt.Sprintf("breaker: Call: a nil Guard: %T", g))
 	case f == nil:
 		panic("breaker: Call: a nil function")
 	}

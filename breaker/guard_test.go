@@ -91,9 +91,17 @@ func TestCallHammered(t *testing.T) {
 	rest.Wait()
 }
 
+// TestCallRefusesNil: also a nil pointer, which is what is left of a constructor whose error nobody
+// looked at. Planted and caught: a Call that asks for g == nil alone.
 func TestCallRefusesNil(t *testing.T) {
-	require.PanicsWithValue(t, "breaker: Call: a nil Guard", func() {
-		_, _ = Call(t.Context(), nil, func(context.Context) (int, error) { return 0, nil })
+	three := func(context.Context) (int, error) { return 3, nil }
+	require.PanicsWithValue(t, "breaker: Call: a nil Guard: <nil>", func() {
+		_, _ = Call(t.Context(), nil, three)
+	})
+	failed, err := NewRetry(RetryConfig{Attempts: -1})
+	require.Error(t, err)
+	require.PanicsWithValue(t, "breaker: Call: a nil Guard: *breaker.Retry", func() {
+		_, _ = Call(t.Context(), failed, three)
 	})
 	require.PanicsWithValue(t, "breaker: Call: a nil function", func() {
 		_, _ = Call[int](t.Context(), guardFunc(nil), nil)
