@@ -10,7 +10,8 @@ import (
 	"sync/atomic"
 )
 
-// ErrFull says that a Bulkhead has no room: as many calls run as may, and as many wait.
+// ErrFull says that a Bulkhead has no room: as many calls run as may, and as many wait. It is also
+// what the end of a context is in which a call waited in line, and found no room until then.
 var ErrFull error = refusal("breaker: the bulkhead is full")
 
 // Bulkhead lets no more than so many calls run at a time. A ship has bulkheads so that a leak
@@ -24,6 +25,10 @@ var ErrFull error = refusal("breaker: the bulkhead is full")
 //	      │          ▲ the first of those who wait, when one of them is over
 //	      ├─▶ ( 4 )( 3 )( 2 )( 1 )
 //	      └─▶ ErrFull
+//
+// Who waits until his context ends was refused too, only later: nobody was called. Such an error is both
+// ErrFull and that of the context, by errors.Is. So a Breaker in front does not count it: that a line
+// is long says nothing about who would have been called.
 //
 // What waits is bounded as well. A queue that is always full does not make anything faster: it
 // adds its length to each wait, until those who are served have given up long ago. So a short
@@ -86,9 +91,10 @@ func NewBulkhead(limit, queue int) (*Bulkhead, error) {
 }
 
 // Run calls f when there is a place for it, and returns what it returns. If there is none and
-// the queue is full it returns ErrFull, and when the context ends before it is the turn of f
-// its error, both at once and without calling f. The place is free again when f returns,
-// panics or ends its goroutine. Run panics if f is nil.
+// the queue is full it returns ErrFull, and if the context has ended its error. When it ends before it
+// is the turn of f, the error is both of them, by errors.Is. In each case Run returns at once, without
+// calling f. The place is free again when f returns, panics or ends its goroutine. Run panics if
+// f is nil.
 func (b *Bulkhead) Run(ctx context.Context, f func(context.Context) error) error {
 	if f == nil {
 		panic("breaker: Bulkhead.Run: a nil function")
@@ -179,7 +185,9 @@ func (b *Bulkhead) wait(ctx context.Context, turn *list.Element) error {
 	ready := turn.Value.(chan struct{})
 	select {
 	case <-ready:
-		return nil
+		if ctx.Err() == nil { // of two that can go on, select takes any
+			return nil
+		}
 	case <-ctx.Done():
 	}
 	b.gaveUp.Add(1)
@@ -193,7 +201,33 @@ func (b *Bulkhead) wait(ctx context.Context, turn *list.Element) error {
 		b.word.Add(^uint64(0)) // waiting-1
 		b.mu.Unlock()
 	}
-	return ctx.Err()
+	return gaveUp(ctx.Err())
+}
+
+// waitError is ErrFull, and the error of a context that ended while a call waited in line.
+type waitError struct{ cause error }
+
+func (e *waitError) Error() string { return "breaker: the bulkhead was full: " + e.cause.Error() }
+
+func (e *waitError) Unwrap() error { return e.cause }
+
+// Is does without an Unwrap() []error, which would allocate each time that somebody asks.
+func (e *waitError) Is(target error) bool { return target == ErrFull || target == errRefusal }
+
+// What a context can end with, in one value each: to give up allocates nothing.
+var (
+	errWaitCanceled error = &waitError{context.Canceled}
+	errWaitExceeded error = &waitError{context.DeadlineExceeded}
+)
+
+func gaveUp(cause error) error {
+	switch cause {
+	case context.Canceled:
+		return errWaitCanceled
+	case context.DeadlineExceeded:
+		return errWaitExceeded
+	}
+	return &waitError{cause} // of somebody's own Context
 }
 
 // leave gives a place back.
@@ -230,7 +264,7 @@ type BulkheadStats struct {
 	Running int    `json:"running"` // at the moment
 	Waiting int    `json:"waiting"` // at the moment
 	Peak    int    `json:"peak"`    // the most that ever ran at a time
-	Refused uint64 `json:"refused"` // with ErrFull
+	Refused uint64 `json:"refused"` // with ErrFull, at once
 	GaveUp  uint64 `json:"gave_up"` // whose context ended while they waited
 }
 

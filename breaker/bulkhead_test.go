@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -169,34 +170,65 @@ func TestBulkheadModel(t *testing.T) {
 }
 
 // TestBulkheadHandedAndGone gives up when the place has been handed over already: it is for the
-// next, and for nobody twice.
+// next, and for nobody twice. Nobody is served whose context has ended, whatever select takes.
 //
-// Planted and caught: wait that returns without leave, and one that takes itself out of the line
-// a second time (the test does not end).
+// Planted and caught: wait that returns without leave, one that takes itself out of the line
+// a second time (the test does not end), and one that does not look at the context.
 func TestBulkheadHandedAndGone(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	served, passed := 0, 0
 	for range 200 {
 		b := bulkhead(t, 1, 2)
 		require.NoError(t, b.enter(t.Context()))
 		first, next := b.join(), b.join()
 		b.leave() // to the first, whose context has ended: both can be chosen
-		if err := b.wait(ended, first); err != nil {
-			require.ErrorIs(t, err, context.Canceled)
-			passed++
-		} else {
-			b.leave()
-			served++
-		}
+		require.ErrorIs(t, b.wait(ended, first), context.Canceled)
 		require.Equal(t, 1, b.Stats().Running)
 		require.NoError(t, b.wait(t.Context(), next))
 		b.leave()
 		require.Zero(t, b.word.Load())
 		require.Zero(t, b.line.Len())
+		require.EqualValues(t, 1, b.Stats().GaveUp)
 	}
-	require.Positive(t, served)
-	require.Positive(t, passed)
+}
+
+// ownContext is one of somebody's own, which ends in its own way.
+type ownContext struct {
+	context.Context
+	err error
+}
+
+func (c ownContext) Err() error { return c.err }
+
+// TestBulkheadWaitEnds: the error of a wait in line is that of the context, and a refusal. Planted and
+// caught: that of the context alone, the refusal alone, the same for both ways to end.
+func TestBulkheadWaitEnds(t *testing.T) {
+	b := bulkhead(t, 1, 1)
+	require.NoError(t, b.enter(t.Context()))
+	ended, cancel := context.WithCancelCause(t.Context())
+	cancel(errDown)
+	late, stop := context.WithDeadline(t.Context(), time.Time{})
+	defer stop()
+	for want, ctx := range map[error]context.Context{
+		context.Canceled: ended, context.DeadlineExceeded: late, errDown: ownContext{ended, errDown},
+	} {
+		err := b.wait(ctx, b.join())
+		require.EqualError(t, err, "breaker: the bulkhead was full: "+want.Error())
+		for _, one := range []error{context.Canceled, context.DeadlineExceeded, errDown} {
+			require.Equal(t, one == want, errors.Is(err, one), "%v: %v", want, one)
+		}
+		require.ErrorIs(t, err, ErrFull)
+		require.NotErrorIs(t, err, ErrLimited)
+		require.True(t, refused(err))
+		require.Equal(t, Ignore, Classify(err))
+		require.False(t, retryable(err))
+		require.Zero(t, b.Stats().Waiting)
+	}
+	var timed interface{ Timeout() bool }
+	require.ErrorAs(t, b.wait(late, b.join()), &timed)
+	require.True(t, timed.Timeout(), "as net.Error says it")
+	err := b.wait(late, b.join())
+	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = gaveUp(late.Err()), Classify(err) }))
 }
 
 // TestBulkheadHammer lets many come, wait, give up and work at the same time. There are never
@@ -232,10 +264,10 @@ func TestBulkheadHammer(t *testing.T) {
 					go func() { runtime.Gosched(); cancel() }()
 				}
 				switch err := b.Run(ctx, f); {
+				case errors.Is(err, context.Canceled): // first: who waited until then is ErrFull as well
+					gaveUp.Add(1)
 				case errors.Is(err, ErrFull):
 					refused.Add(1)
-				case errors.Is(err, context.Canceled):
-					gaveUp.Add(1)
 				case err != nil:
 					t.Error(err)
 				}

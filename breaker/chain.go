@@ -35,8 +35,9 @@ import (
 //	Retry without a Budget          each layer multiplies the load: 3 × 3 × 3 (see Budget).
 //	Bulkhead outside Breaker        takes a slot to be told no. It does little harm, but a
 //	                                Bulkhead that queues makes them wait for it.
-//	Timeout of a try outside        the time in the queue counts as the dependency's, and a full
-//	of Bulkhead                     bulkhead looks like a slow server. Sometimes that is wanted.
+//	Timeout of a try outside        the time in the queue is missing from the call's, and a long
+//	of Bulkhead                     queue looks like a slow server. Sometimes that is wanted. (Who
+//	                                has no time left in the queue itself was refused: ErrFull.)
 //	NewAbandon inside Bulkhead      gives back the slot while f still runs: there it belongs
 //	                                outside.
 //

@@ -110,6 +110,41 @@ func TestChainRetryComesBack(t *testing.T) {
 	})
 }
 
+// TestChainWaitInLine: who runs out of time in the line of a Bulkhead has called nobody, so that guards
+// in front learn nothing from it, and do not try again; who runs out of it in his call has. Planted and
+// caught: a wait that ends with the error of the context alone.
+func TestChainWaitInLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, line := must(t, Config{Trip: ConsecutiveFailures(1)}), bulkhead(t, 1, 1)
+		throttle, retry := throttle(t, ThrottleConfig{}), newRetry(t, RetryConfig{})
+		second, err := NewTimeout(time.Second)
+		require.NoError(t, err)
+		go func() { _ = line.Run(t.Context(), patient(10*time.Second, nil, true)) }()
+		synctest.Wait()
+
+		start := time.Now()
+		for _, c := range []Guard{
+			Chain(second, retry, b, throttle, line), // the end of the whole
+			Chain(retry, b, throttle, second, line), // the end of a try
+		} {
+			err := c.Run(t.Context(), func(context.Context) error { panic("called") })
+			require.ErrorIs(t, err, ErrFull)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorIs(t, err, ErrTimeout)
+		}
+		require.Equal(t, 2*time.Second, time.Since(start), "none was tried again")
+		require.Equal(t, Closed, b.State())
+		require.EqualValues(t, 2, b.Stats().Ignored)
+		require.EqualValues(t, 2, throttle.Stats().Accepts)
+
+		<-time.After(7500 * time.Millisecond) // so the line is half of its time
+		err = Chain(b, second, line).Run(t.Context(), patient(time.Hour, nil, true))
+		require.ErrorIs(t, err, ErrTimeout)
+		require.NotErrorIs(t, err, ErrFull)
+		require.Equal(t, Open, b.State())
+	})
+}
+
 // TestChainInOtherOrders says in numbers what Chain's comment says in words.
 func TestChainInOtherOrders(t *testing.T) {
 	const ms = time.Millisecond
