@@ -110,6 +110,46 @@ func TestChainRetryComesBack(t *testing.T) {
 	})
 }
 
+// TestChainRetryWaitsForAProbe: who is refused while a probe is under way comes again soon, and not when
+// the probe would be overdue, which is longer than his patience; unless the probe fails, after
+// which the circuit says how long it is open. Planted and caught: a Retry that takes the time of a
+// half-open circuit for that of an open one, and one that takes it for final.
+func TestChainRetryWaitsForAProbe(t *testing.T) {
+	const ms = time.Millisecond
+	for _, verdict := range []error{nil, errDown} {
+		synctest.Test(t, func(t *testing.T) {
+			b := must(t, Config{Trip: ConsecutiveFailures(1), OpenFor: 10 * time.Second, Jitter: NoJitter})
+			require.Equal(t, errDown, b.Run(t.Context(), func(context.Context) error { return errDown }))
+			<-time.After(10 * time.Second)
+			go func() { _ = b.Run(t.Context(), patient(30*ms, verdict, true)) }()
+			synctest.Wait()
+
+			_, err := b.Allow()
+			var open *OpenError
+			require.ErrorAs(t, err, &open)
+			require.Equal(t, HalfOpen, open.State())
+			r := newRetry(t, RetryConfig{Attempts: 99, Base: 10 * ms, Cap: 10 * ms, Patience: 2 * time.Second, Budget: NoBudget()})
+			require.Greater(t, open.RetryAfter(), 2*time.Second)
+
+			start := time.Now()
+			f, calls := failing(0, nil)
+			err = Chain(r, b).Run(t.Context(), f)
+			took := time.Since(start)
+			require.True(t, 30*ms <= took && took <= 40*ms, "it took %v", took)
+			if verdict == nil {
+				require.NoError(t, err)
+				require.EqualValues(t, 1, calls.Load())
+				require.Equal(t, Closed, b.State())
+				return
+			}
+			require.ErrorAs(t, err, &open)
+			require.Equal(t, Open, open.State())
+			require.Equal(t, 20*time.Second-(took-30*ms), open.RetryAfter())
+			require.Zero(t, calls.Load())
+		})
+	}
+}
+
 // TestChainWaitInLine: who runs out of time in the line of a Bulkhead has called nobody, so that guards
 // in front learn nothing from it, and do not try again; who runs out of it in his call has. Planted and
 // caught: a wait that ends with the error of the context alone.

@@ -27,7 +27,10 @@ var ErrNoTime = errors.New("breaker: no time for another try")
 // The wait before try n+1 is random from 0 to min(Cap, Base × 2^(n-1)): "full jitter" in Marc
 // Brooker: Exponential Backoff and Jitter, AWS Architecture Blog, 2015, where it does least work
 // of those compared. If the error has a method RetryAfter() time.Duration, that is waited
-// besides: never less than what was asked for, and still not all together.
+// besides: never less than what was asked for, and still not all together. Except for a circuit that is
+// half-open: it knows when its probe is overdue at the latest, which may be in 10 seconds, but most
+// are over in the time of a call, and it costs nobody anything to be refused again. So that is
+// waited for as any other error is.
 //
 // It stops at once, and not after a wait, when the error is final (Retryable), when it asks for
 // more than Patience, when the next try could not begin before the deadline of ctx, and
@@ -63,7 +66,7 @@ type RetryConfig struct {
 	Cap time.Duration
 
 	// Patience is the longest RetryAfter of an error that is waited for. One that asks for
-	// more is final. 0: Cap.
+	// more is final; but a circuit that is half-open does not ask. 0: Cap.
 	Patience time.Duration
 
 	// Budget is shared with whoever calls the same dependency. nil: one of its own, with
@@ -77,9 +80,8 @@ type RetryConfig struct {
 	// two layers of three make nine. A refusal of this package that does not say when to
 	// come again, such as ErrFull, or that a circuit is forced open: it is there so that
 	// there is less load; and ErrBudget. A refusal that does say, such as any other OpenError,
-	// is retried if Patience allows. So is a
-	// context error while the caller's ctx is alive: it was a shorter one's, such as that of
-	// a Timeout further in.
+	// is retried if Patience allows. So is a context error while the caller's ctx is alive: it
+	// was a shorter one's, such as that of a Timeout further in.
 	Retryable func(error) bool
 
 	// Seed of the jitter. 0: a random one, so that not all clients come back together.
@@ -166,14 +168,19 @@ func retryable(err error) bool {
 	return told || !refused(err) && !errors.Is(err, ErrBudget)
 }
 
-// retryAfter returns how long an error asks to be left alone, if it does.
+// retryAfter returns how long an error asks to be left alone at least, if it does.
 func retryAfter(err error) (after time.Duration, told bool) {
 	var says interface{ RetryAfter() time.Duration }
 	if !errors.As(err, &says) {
 		return 0, false
 	}
-	if open, ok := says.(*OpenError); ok && open.State() == Forced {
-		return 0, false // nobody knows
+	if open, ok := says.(*OpenError); ok {
+		switch open.State() {
+		case Forced:
+			return 0, false // nobody knows
+		case HalfOpen:
+			return 0, true // as soon as its probe is over, and at the latest then
+		}
 	}
 	return max(says.RetryAfter(), 0), true
 }

@@ -115,6 +115,12 @@ func TestRetryableByDefault(t *testing.T) {
 	refusing.Reset()
 	refusing.trip(refusing.period.Load(), unread)
 	_, open := refusing.Allow()
+	probed := must(t, Config{Trip: ConsecutiveFailures(1), OpenFor: 1, Jitter: NoJitter})
+	require.Equal(t, errDown, probed.Run(t.Context(), func(context.Context) error { return errDown }))
+	_, err := probed.AllowAt(time.Now().Add(time.Second))
+	require.NoError(t, err)
+	_, halfOpen := probed.Allow()
+	require.EqualError(t, halfOpen, "breaker: half-open")
 	for _, c := range []struct {
 		err  error
 		want bool
@@ -122,6 +128,7 @@ func TestRetryableByDefault(t *testing.T) {
 		{errDown, true},
 		{forced, false},                  // nobody knows until when
 		{open, true},                     // it says when
+		{halfOpen, true},                 // it says until when
 		{context.DeadlineExceeded, true}, // of a context further in
 		{context.Canceled, true},
 		{&TimeoutError{After: 1, Err: context.DeadlineExceeded}, true},

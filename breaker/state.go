@@ -124,9 +124,10 @@ func (e *OpenError) Unwrap() error { return ErrOpen }
 func (e *OpenError) State() State { return e.period.state }
 
 // RetryAfter returns how long it takes until another call may be let through, as far as that is
-// known: until an open circuit lets probes through, or until the time of a probe of a half-open
-// one is over. It shrinks as time goes by, and is 0 when that time has come, when the state has changed
-// for another reason, or if nothing is known because the circuit was forced open.
+// known. If the circuit is open, that is when it lets probes through, and not before. If it is half-open, it
+// is when the first of its probes is overdue, at the latest: as soon as one is done there may be room. It
+// shrinks as time goes by, and is 0 when that time has come, when the state has changed for another
+// reason, or if nothing is known because the circuit was forced open.
 func (e *OpenError) RetryAfter() time.Duration {
 	b, until := e.breaker, e.period.until
 	if b.period.Load() != e.period {
