@@ -146,18 +146,28 @@ func TestRetryableByDefault(t *testing.T) {
 }
 
 // TestRetryLayersDoNotMultiply: three layers of three attempts are three calls, and 27 if each
-// retries whatever comes.
+// retries whatever comes. Planted and caught: a RetryError that is no reason to stop, one that is not
+// found inside of another error.
 func TestRetryLayersDoNotMultiply(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for want, always := range map[int64]func(error) bool{3: nil, 27: func(error) bool { return true }} {
-			r := newRetry(t, RetryConfig{Budget: NoBudget(), Retryable: always})
+	for _, c := range []struct {
+		said      string
+		retryable func(error) bool
+		want      int64
+	}{
+		{"if each retries whatever comes", func(error) bool { return true }, 27},
+		{"if what a layer has given up is final for the others", nil, 3},
+		{"if a layer says so in words of its own", func(err error) bool { return retryable(fmt.Errorf("layer: %w", err)) }, 3},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRetry(t, RetryConfig{Budget: NoBudget(), Retryable: c.retryable})
 			f, calls := failing(math.MaxInt, errDown)
 			inner := func(ctx context.Context) error { return r.Run(ctx, f) }
 			middle := func(ctx context.Context) error { return r.Run(ctx, inner) }
 			require.ErrorIs(t, r.Run(t.Context(), middle), errDown)
-			require.Equal(t, want, calls.Load())
-		}
-	})
+			require.Equal(t, c.want, calls.Load(), c.said)
+			t.Logf("three layers of three tries make %d calls %s", calls.Load(), c.said)
+		})
+	}
 }
 
 // TestRetryBackoff doubles up to the cap, and nothing wraps. Planted and caught: one place
