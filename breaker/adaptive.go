@@ -106,7 +106,7 @@ func NewAdaptive(c AdaptiveConfig) (*Adaptive, error) {
 	a := &Adaptive{made: time.Now(), failed: c.Failed}
 	b, err := c.bounds()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("breaker: NewAdaptive: %w", err)
 	}
 	if c.Law == nil {
 		c.Law = Gradient{}
@@ -115,7 +115,7 @@ func NewAdaptive(c AdaptiveConfig) (*Adaptive, error) {
 		a.failed = func(error) bool { return true }
 	}
 	if a.law, err = c.Law.start(b); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("breaker: NewAdaptive: %w", err)
 	}
 	a.limit.Store(int64(b.initial))
 	return a, nil
@@ -129,14 +129,13 @@ func (c AdaptiveConfig) bounds() (bounds, error) {
 		c.Max = max(1000, c.Min)
 	}
 	if c.Min < 1 || c.Max < c.Min || c.Max > math.MaxInt32 {
-		return bounds{}, fmt.Errorf("breaker: an adaptive limit from %d to %d: want 1 to %d at most, in this order",
-			c.Min, c.Max, math.MaxInt32)
+		return bounds{}, fmt.Errorf("a Min of %d and a Max of %d: want 1 to %d, in this order", c.Min, c.Max, math.MaxInt32)
 	}
 	if c.Initial == 0 {
 		c.Initial = min(max(20, c.Min), c.Max)
 	}
 	if c.Initial < c.Min || c.Initial > c.Max {
-		return bounds{}, fmt.Errorf("breaker: an adaptive limit of %d to begin with: want %d to %d", c.Initial, c.Min, c.Max)
+		return bounds{}, fmt.Errorf("an Initial of %d: want %d to %d", c.Initial, c.Min, c.Max)
 	}
 	return bounds{float64(c.Min), float64(c.Max), float64(c.Initial)}, nil
 }

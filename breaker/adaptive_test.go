@@ -29,26 +29,26 @@ func adaptive(t testing.TB, c AdaptiveConfig) *Adaptive {
 
 func TestAdaptiveBadInput(t *testing.T) {
 	for want, c := range map[string]AdaptiveConfig{
-		"limit from -1 to 1000":     {Min: -1},
-		"limit from 1 to -1":        {Max: -1},
-		"limit from 5 to 4":         {Min: 5, Max: 4},
-		"limit of 4 to begin with":  {Min: 5, Initial: 4},
-		"limit of 9 to begin with":  {Max: 8, Initial: 9},
-		"limit of -1 to begin with": {Initial: -1},
-		"AIMD with a Backoff of 1:": {Law: AIMD{Backoff: 1}},
-		"Backoff of -0.1":           {Law: AIMD{Backoff: -0.1}},
-		"Backoff of NaN":            {Law: AIMD{Backoff: math.NaN()}},
-		"a Slow of -1ns":            {Law: AIMD{Slow: -1}},
-		"gradient with a Queue of ": {Law: Gradient{Queue: -1}},
-		"Smoothing of 1.1":          {Law: Gradient{Smoothing: 1.1}},
-		"Smoothing of NaN":          {Law: Gradient{Smoothing: math.NaN()}},
-		"Window of -1ns":            {Law: Gradient{Window: -1}},
-		"Long of -1":                {Law: Gradient{Long: -1}},
-		"Drain of 1":                {Law: Gradient{Drain: 1}},
+		"a Min of -1 and a Max of 1000":   {Min: -1},
+		"a Min of 1 and a Max of -1":      {Max: -1},
+		"a Min of 5 and a Max of 4":       {Min: 5, Max: 4},
+		"an Initial of 4: want 5 to 1000": {Min: 5, Initial: 4},
+		"an Initial of 9: want 1 to 8":    {Max: 8, Initial: 9},
+		"an Initial of -1":                {Initial: -1},
+		"an AIMD with a Backoff of 1:":    {Law: AIMD{Backoff: 1}},
+		"Backoff of -0.1":                 {Law: AIMD{Backoff: -0.1}},
+		"Backoff of NaN":                  {Law: AIMD{Backoff: math.NaN()}},
+		"a Slow of -1ns":                  {Law: AIMD{Slow: -1}},
+		"a Gradient with a Queue of ":     {Law: Gradient{Queue: -1}},
+		"Smoothing of 1.1":                {Law: Gradient{Smoothing: 1.1}},
+		"Smoothing of NaN":                {Law: Gradient{Smoothing: math.NaN()}},
+		"Window of -1ns":                  {Law: Gradient{Window: -1}},
+		"Long of -1":                      {Law: Gradient{Long: -1}},
+		"Drain of 1":                      {Law: Gradient{Drain: 1}},
 	} {
 		a, err := NewAdaptive(c)
 		require.Nil(t, a)
-		require.ErrorContains(t, err, "breaker: ")
+		require.ErrorContains(t, err, "breaker: NewAdaptive: ")
 		require.ErrorContains(t, err, want)
 	}
 	for want, c := range map[int]AdaptiveConfig{20: {}, 8: {Max: 8}, 30: {Min: 30}, 2000: {Min: 2000}, 7: {Initial: 7}} {

@@ -48,10 +48,10 @@ func (l AIMD) start(b bounds) (law, error) {
 		l.Backoff = 0.9
 	}
 	if !(l.Backoff > 0 && l.Backoff < 1) {
-		return nil, fmt.Errorf("breaker: AIMD with a Backoff of %v: want more than 0, less than 1", l.Backoff)
+		return nil, fmt.Errorf("an AIMD with a Backoff of %v: want more than 0, less than 1", l.Backoff)
 	}
 	if l.Slow < 0 {
-		return nil, fmt.Errorf("breaker: AIMD with a Slow of %v: want 0 or more", l.Slow)
+		return nil, fmt.Errorf("an AIMD with a Slow of %v: want 0 or more", l.Slow)
 	}
 	return &aimd{AIMD: l, bounds: b, limit: b.initial}, nil
 }

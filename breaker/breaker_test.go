@@ -19,14 +19,14 @@ import (
 
 func TestConfig(t *testing.T) {
 	for want, c := range map[string]Config{
-		"OpenFor is -1ns: want a positive time":                     {OpenFor: -1},
-		"MaxOpenFor is 1s: want at least OpenFor, 2s":               {OpenFor: 2 * time.Second, MaxOpenFor: time.Second},
-		"OpenFor is 2562047h47m16.854775807s: want a positive":      {OpenFor: 1<<63 - 1},
+		"an OpenFor of -1ns: want a positive time":                  {OpenFor: -1},
+		"a MaxOpenFor of 1s: want 2s, the OpenFor, to":              {OpenFor: 2 * time.Second, MaxOpenFor: time.Second},
+		"an OpenFor of 2562047h47m16.854775807s: want a positive":   {OpenFor: 1<<63 - 1},
 		"a Jitter of 2: want above 0 and up to 1, or NoJitter":      {Jitter: 2},
 		"a Jitter of -0.5: want":                                    {Jitter: -0.5},
 		"-1 Probes: want 1 to 65536":                                {Probes: -1},
 		"-1 Successes: want at least 1":                             {Successes: -1},
-		"ProbeTimeout is -1s: want a positive time":                 {ProbeTimeout: -time.Second},
+		"a ProbeTimeout of -1s: want a positive time":               {ProbeTimeout: -time.Second},
 		"Trip: 0 consecutive failures: want at least 1":             {Trip: ConsecutiveFailures(0)},
 		"Trip: a rate of 0: want above 0 and up to 1":               {Trip: FailureRate(0, 1, LastCalls(1))},
 		"Trip: a rate of 1.5":                                       {Trip: FailureRate(1.5, 1, LastCalls(1))},

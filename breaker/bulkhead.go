@@ -82,10 +82,10 @@ const running1 = 1 << 32 // one more that runs, in the word of a Bulkhead
 // at least 1, the queue can be 0, and both are less than 1<<31.
 func NewBulkhead(limit, queue int) (*Bulkhead, error) {
 	if limit < 1 || limit > math.MaxInt32 {
-		return nil, fmt.Errorf("breaker: a bulkhead with a limit of %d: want 1 to %d", limit, math.MaxInt32)
+		return nil, fmt.Errorf("breaker: NewBulkhead: a limit of %d: want 1 to %d", limit, math.MaxInt32)
 	}
 	if queue < 0 || queue > math.MaxInt32 {
-		return nil, fmt.Errorf("breaker: a bulkhead with a queue of %d: want 0 to %d", queue, math.MaxInt32)
+		return nil, fmt.Errorf("breaker: NewBulkhead: a queue of %d: want 0 to %d", queue, math.MaxInt32)
 	}
 	return &Bulkhead{limit: uint32(limit), queue: uint32(queue)}, nil
 }

@@ -43,7 +43,7 @@ func TestBulkheadBadInput(t *testing.T) {
 	for _, c := range [][2]int{{0, 0}, {-1, 5}, {1, -1}, {math.MinInt, 0}, {1, math.MinInt}} {
 		b, err := NewBulkhead(c[0], c[1])
 		require.Nil(t, b)
-		require.ErrorContains(t, err, "breaker: a bulkhead with a ")
+		require.ErrorContains(t, err, "breaker: NewBulkhead: a ")
 	}
 	require.PanicsWithValue(t, "breaker: Bulkhead.Run: a nil function", func() {
 		bulkhead(t, 1, 0).Run(t.Context(), nil)

@@ -84,9 +84,9 @@ func (c Config) complete() (Config, error) {
 	}
 	switch {
 	case c.OpenFor < 0 || c.OpenFor > maxDelay:
-		return c, fmt.Errorf("OpenFor is %v: want a positive time of up to %v", c.OpenFor, time.Duration(maxDelay))
+		return c, fmt.Errorf("an OpenFor of %v: want a positive time of up to %v", c.OpenFor, time.Duration(maxDelay))
 	case c.MaxOpenFor < c.OpenFor || c.MaxOpenFor > maxDelay:
-		return c, fmt.Errorf("MaxOpenFor is %v: want at least OpenFor, %v, and up to %v", c.MaxOpenFor, c.OpenFor, time.Duration(maxDelay))
+		return c, fmt.Errorf("a MaxOpenFor of %v: want %v, the OpenFor, to %v", c.MaxOpenFor, c.OpenFor, time.Duration(maxDelay))
 	case c.Jitter != NoJitter && !(c.Jitter > 0 && c.Jitter <= 1):
 		return c, fmt.Errorf("a Jitter of %v: want above 0 and up to 1, or NoJitter", c.Jitter)
 	case c.Probes < 0 || c.Probes > maxProbes:
@@ -94,7 +94,7 @@ func (c Config) complete() (Config, error) {
 	case c.Successes < 0:
 		return c, fmt.Errorf("%d Successes: want at least 1", c.Successes)
 	case c.ProbeTimeout < 0 || c.ProbeTimeout > maxDelay:
-		return c, fmt.Errorf("ProbeTimeout is %v: want a positive time of up to %v", c.ProbeTimeout, time.Duration(maxDelay))
+		return c, fmt.Errorf("a ProbeTimeout of %v: want a positive time of up to %v", c.ProbeTimeout, time.Duration(maxDelay))
 	}
 	if err := c.Trip.check(); err != nil {
 		return c, fmt.Errorf("Trip: %w", err)

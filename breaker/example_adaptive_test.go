@@ -75,5 +75,5 @@ func ExampleGradient() {
 	fmt.Println(err)
 	// Output:
 	// 8
-	// breaker: a gradient with a Smoothing of 20: want more than 0, at most 1
+	// breaker: NewAdaptive: a Gradient with a Smoothing of 20: want more than 0, at most 1
 }

@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -96,15 +97,15 @@ func (l Gradient) start(b bounds) (law, error) {
 	}
 	switch {
 	case l.Queue < 0:
-		return nil, fmt.Errorf("breaker: a gradient with a Queue of %d: want 0 or more", l.Queue)
+		return nil, fmt.Errorf("a Gradient with a Queue of %d: want 0 or more", l.Queue)
 	case !(l.Smoothing > 0 && l.Smoothing <= 1):
-		return nil, fmt.Errorf("breaker: a gradient with a Smoothing of %v: want more than 0, at most 1", l.Smoothing)
+		return nil, fmt.Errorf("a Gradient with a Smoothing of %v: want more than 0, at most 1", l.Smoothing)
 	case l.Window < 0:
-		return nil, fmt.Errorf("breaker: a gradient with a Window of %v: want 0 or more", l.Window)
+		return nil, fmt.Errorf("a Gradient with a Window of %v: want 0 or more", l.Window)
 	case l.Long < 1:
-		return nil, fmt.Errorf("breaker: a gradient with a Long of %d: want 1 or more", l.Long)
+		return nil, fmt.Errorf("a Gradient with a Long of %d: want 1 or more", l.Long)
 	case l.Drain == 1:
-		return nil, fmt.Errorf("breaker: a gradient with a Drain of 1: want 2 or more, or less than 0")
+		return nil, errors.New("a Gradient with a Drain of 1: want 2 or more, or less than 0")
 	}
 	return &gradient{Gradient: l, bounds: b, limit: b.initial, left: l.Drain}, nil
 }

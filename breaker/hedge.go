@@ -82,7 +82,7 @@ func NewHedge(config HedgeConfig) (*Hedge, error) {
 	c := config
 	switch {
 	case c.Delay < 0:
-		return nil, fmt.Errorf("breaker: NewHedge: a Delay of %v", c.Delay)
+		return nil, fmt.Errorf("breaker: NewHedge: a Delay of %v: want a positive time", c.Delay)
 	case c.Delay > 0 && c.Quantile != 0:
 		return nil, errors.New("breaker: NewHedge: a Delay and a Quantile: want one of them")
 	case c.Quantile != 0 && !(c.Quantile > 0 && c.Quantile < 1): // or no number

@@ -371,13 +371,13 @@ func TestHedgeHammered(t *testing.T) {
 
 func TestHedgeRefusesTheImpossible(t *testing.T) {
 	for said, c := range map[string]HedgeConfig{
-		"a Delay of -1ns":         {Delay: -1},
-		"a Delay and a Quantile":  {Delay: 1, Quantile: 0.5},
-		"a Quantile of -0.1":      {Quantile: -0.1},
-		"a Quantile of 1: want":   {Quantile: 1},
-		"a Quantile of NaN: want": {Quantile: math.NaN()},
-		"a Max of -1":             {Max: -1},
-		"a Max of 101":            {Max: 101},
+		"a Delay of -1ns: want a positive": {Delay: -1},
+		"a Delay and a Quantile":           {Delay: 1, Quantile: 0.5},
+		"a Quantile of -0.1":               {Quantile: -0.1},
+		"a Quantile of 1: want":            {Quantile: 1},
+		"a Quantile of NaN: want":          {Quantile: math.NaN()},
+		"a Max of -1":                      {Max: -1},
+		"a Max of 101":                     {Max: 101},
 	} {
 		_, err := NewHedge(c)
 		require.ErrorContains(t, err, "breaker: NewHedge: "+said)

@@ -93,9 +93,9 @@ var ErrNoRoom error = refusal("breaker: no room for another key")
 func NewKeyed[K comparable](c KeyedConfig[K]) (*Keyed[K], error) {
 	switch {
 	case c.MaxKeys < 0 || c.MaxKeys > mostKeys:
-		return nil, fmt.Errorf("breaker: KeyedConfig: MaxKeys is %d: want 1 to %d", c.MaxKeys, mostKeys)
+		return nil, fmt.Errorf("breaker: NewKeyed: a MaxKeys of %d: want 1 to %d", c.MaxKeys, mostKeys)
 	case c.ForgetAfter < 0:
-		return nil, fmt.Errorf("breaker: KeyedConfig: ForgetAfter is %v: want a positive time", c.ForgetAfter)
+		return nil, fmt.Errorf("breaker: NewKeyed: a ForgetAfter of %v: want a positive time", c.ForgetAfter)
 	}
 	if c.MaxKeys == 0 {
 		c.MaxKeys = defaultMaxKeys

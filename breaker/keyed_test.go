@@ -53,9 +53,9 @@ func (k *Keyed[K]) invariant(t testing.TB) {
 
 func TestKeyedConfig(t *testing.T) {
 	_, err := NewKeyed(KeyedConfig[string]{MaxKeys: -1})
-	require.EqualError(t, err, "breaker: KeyedConfig: MaxKeys is -1: want 1 to 1073741824")
+	require.EqualError(t, err, "breaker: NewKeyed: a MaxKeys of -1: want 1 to 1073741824")
 	_, err = NewKeyed(KeyedConfig[string]{ForgetAfter: -time.Second})
-	require.EqualError(t, err, "breaker: KeyedConfig: ForgetAfter is -1s: want a positive time")
+	require.EqualError(t, err, "breaker: NewKeyed: a ForgetAfter of -1s: want a positive time")
 	k := mustKeyed(t, KeyedConfig[string]{})
 	require.Equal(t, 10_000, k.maxKeys)
 	require.Same(t, k.must(t, "a"), k.must(t, "a"))

@@ -147,9 +147,9 @@ func (c *RetryConfig) check() error {
 	const longest = 365 * 24 * time.Hour // so that two of them can be added
 	switch {
 	case c.Attempts < 0:
-		return fmt.Errorf("%d Attempts", c.Attempts)
+		return fmt.Errorf("%d Attempts: want 1 or more", c.Attempts)
 	case c.Base < 0:
-		return fmt.Errorf("a Base of %v", c.Base)
+		return fmt.Errorf("a Base of %v: want a positive time", c.Base)
 	case c.Cap < c.Base || c.Cap > longest:
 		return fmt.Errorf("a Cap of %v: want %v, the Base, to a year", c.Cap, c.Base)
 	case c.Patience < 0 || c.Patience > longest:

@@ -399,14 +399,14 @@ func TestRetryLetsPanicsThrough(t *testing.T) {
 
 func TestRetryRefusesTheImpossible(t *testing.T) {
 	for said, c := range map[string]RetryConfig{
-		"-1 Attempts":      {Attempts: -1},
-		"a Base of -1ns":   {Base: -1},
-		"a Cap of 2s":      {Base: 3 * time.Second},
-		"a Cap of 1s":      {Base: 2 * time.Second, Cap: time.Second},
-		"a Cap of -1ns":    {Cap: -1},
-		"a Cap of 8760h0m": {Cap: 365*24*time.Hour + 1},
-		"a Patience of -1": {Patience: -1},
-		"a Patience of 25": {Patience: math.MaxInt64},
+		"-1 Attempts: want 1 or more":     {Attempts: -1},
+		"a Base of -1ns: want a positive": {Base: -1},
+		"a Cap of 2s":                     {Base: 3 * time.Second},
+		"a Cap of 1s":                     {Base: 2 * time.Second, Cap: time.Second},
+		"a Cap of -1ns":                   {Cap: -1},
+		"a Cap of 8760h0m":                {Cap: 365*24*time.Hour + 1},
+		"a Patience of -1":                {Patience: -1},
+		"a Patience of 25":                {Patience: math.MaxInt64},
 	} {
 		_, err := NewRetry(c)
 		require.ErrorContains(t, err, "breaker: NewRetry: "+said)

@@ -128,13 +128,13 @@ func NewThrottle(c ThrottleConfig) (*Throttle, error) {
 	}
 	switch {
 	case !(t.k >= 1) || math.IsInf(t.k, 1):
-		return nil, fmt.Errorf("breaker: a throttle with a K of %v: want a finite number of 1 or more", c.K)
+		return nil, fmt.Errorf("breaker: NewThrottle: a K of %v: want a finite number of 1 or more", c.K)
 	case !(t.maxReject > 0 && t.maxReject <= 1):
-		return nil, fmt.Errorf("breaker: a throttle with a MaxReject of %v: want more than 0, at most 1", c.MaxReject)
+		return nil, fmt.Errorf("breaker: NewThrottle: a MaxReject of %v: want more than 0, at most 1", c.MaxReject)
 	case t.buckets < 1 || t.buckets > 4096:
-		return nil, fmt.Errorf("breaker: a throttle with %d buckets: want 1 to 4096", c.Buckets)
+		return nil, fmt.Errorf("breaker: NewThrottle: %d Buckets: want 1 to 4096", c.Buckets)
 	case window < time.Duration(t.buckets):
-		return nil, fmt.Errorf("breaker: a throttle with a window of %v: want %d ns at least, one for each bucket",
+		return nil, fmt.Errorf("breaker: NewThrottle: a Window of %v: want %d ns at least, one for each bucket",
 			c.Window, t.buckets)
 	}
 	t.width = window / time.Duration(t.buckets)

@@ -36,15 +36,15 @@ func TestThrottleBadInput(t *testing.T) {
 		"MaxReject of 1.01":   {MaxReject: 1.01},
 		"MaxReject of -0.5":   {MaxReject: -0.5},
 		"MaxReject of NaN":    {MaxReject: math.NaN()},
-		"with -1 buckets":     {Buckets: -1},
-		"with 4097 buckets":   {Buckets: 4097},
-		"window of -1ns":      {Window: -1},
-		"window of 59ns":      {Window: 59},
-		"window of 4.095µs: ": {Window: 4095, Buckets: 4096},
+		"-1 Buckets: ":        {Buckets: -1},
+		"4097 Buckets: ":      {Buckets: 4097},
+		"Window of -1ns":      {Window: -1},
+		"Window of 59ns":      {Window: 59},
+		"Window of 4.095µs: ": {Window: 4095, Buckets: 4096},
 	} {
 		x, err := NewThrottle(c)
 		require.Nil(t, x)
-		require.ErrorContains(t, err, "breaker: a throttle with ")
+		require.ErrorContains(t, err, "breaker: NewThrottle: ")
 		require.ErrorContains(t, err, want)
 	}
 	throttle(t, ThrottleConfig{K: 1, MaxReject: 1, Window: 60, Spare: math.MinInt})

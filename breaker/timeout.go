@@ -85,7 +85,7 @@ func NewAbandon(after time.Duration) (*Timeout, error) { return newTimeout("NewA
 
 func newTimeout(constructor string, after time.Duration, abandon bool) (*Timeout, error) {
 	if after <= 0 {
-		return nil, fmt.Errorf("breaker: %s: %v: want a positive time", constructor, after)
+		return nil, fmt.Errorf("breaker: %s: a time of %v: want a positive time", constructor, after)
 	}
 	return &Timeout{after: after, abandon: abandon, expired: &TimeoutError{After: after}}, nil
 }

@@ -173,8 +173,8 @@ func TestTimeoutPassesPanicsOn(t *testing.T) {
 func TestTimeoutRefusesTheImpossible(t *testing.T) {
 	for _, d := range []time.Duration{0, -1, -time.Hour} {
 		_, err := NewTimeout(d)
-		require.ErrorContains(t, err, "breaker: NewTimeout: "+d.String())
+		require.ErrorContains(t, err, "breaker: NewTimeout: a time of "+d.String())
 		_, err = NewAbandon(d)
-		require.ErrorContains(t, err, "breaker: NewAbandon: "+d.String())
+		require.ErrorContains(t, err, "breaker: NewAbandon: a time of "+d.String())
 	}
 }
