@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -59,6 +60,26 @@ func BenchmarkGet(b *testing.B) {
 	}
 	missing := [...]string{"one", "two", "three", "four"}
 	run("impl=plinth/case=no-room", func(i int) { _, _ = k.Get(missing[i%4]) })
+}
+
+// BenchmarkDoKey is a call of nothing for a key that is known, and what it is without a key: what is
+// between the two is the lookup.
+func BenchmarkDoKey(b *testing.B) {
+	k := mustKeyed(b, KeyedConfig[string]{Make: func(string) Config { return Config{Trip: ConsecutiveFailures(5)} }})
+	ctx, f := b.Context(), func(context.Context) (int, error) { return 3, nil }
+	one := k.must(b, "host-1.example.com")
+	b.Run("impl=key", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = DoKey(ctx, k, "host-1.example.com", f)
+		}
+	})
+	b.Run("impl=breaker", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = Do(ctx, one, f)
+		}
+	})
 }
 
 // BenchmarkFind is what the hand does for a new key, in the worst case: 64 looks.

@@ -94,3 +94,27 @@ func ExampleKeyedConfig() {
 	// Output:
 	// breaker: Keyed: Make of "slow.example.com": breaker: Config: Trip: a rate of 2: want above 0 and up to 1
 }
+
+// By its key, each call finds the breaker of its own host.
+func ExampleDoKey() {
+	hosts, err := breaker.NewKeyed(breaker.KeyedConfig[string]{Make: func(host string) breaker.Config {
+		return breaker.Config{Name: host, Trip: breaker.ConsecutiveFailures(1), OpenFor: time.Minute}
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, host := range []string{"a.example.com", "b.example.com", "a.example.com", "b.example.com"} {
+		n, err := breaker.DoKey(context.Background(), hosts, host, func(context.Context) (int, error) {
+			if host == "a.example.com" {
+				return 0, errDown
+			}
+			return 42, nil
+		})
+		fmt.Println(n, err)
+	}
+	// Output:
+	// 0 connection refused
+	// 42 <nil>
+	// 0 breaker: "a.example.com" is open
+	// 42 <nil>
+}

@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -127,6 +128,42 @@ func (k *Keyed[K]) Get(key K) (*Breaker, error) {
 		return nil, fmt.Errorf("breaker: Keyed: Make of %q: %w", fmt.Sprint(key), err)
 	}
 	return k.add(key, b)
+}
+
+// DoKey is Do with the breaker of a key: f is not called if that is open, or if there is none, for which the
+// errors are those of Get. A call whose ctx has ended makes no breaker either, and returns the error
+// of ctx. (It is no method, because a method cannot have a T of its own.)
+func DoKey[K comparable, T any](
+	ctx context.Context, k *Keyed[K], key K, f func(context.Context) (T, error),
+) (result T, err error) {
+	if f == nil {
+		panic("breaker: DoKey: a nil function")
+	}
+	b, err := k.breaker(ctx, key)
+	if err != nil {
+		return result, err
+	}
+	return Do(ctx, b, f)
+}
+
+// Run is DoKey without a result.
+func (k *Keyed[K]) Run(ctx context.Context, key K, f func(context.Context) error) error {
+	if f == nil {
+		panic("breaker: Keyed.Run: a nil function")
+	}
+	b, err := k.breaker(ctx, key)
+	if err != nil {
+		return err
+	}
+	return b.Run(ctx, f)
+}
+
+// breaker is Get, unless the context has ended.
+func (k *Keyed[K]) breaker(ctx context.Context, key K) (*Breaker, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return k.Get(key)
 }
 
 func (e *entry[K]) get() *Breaker {

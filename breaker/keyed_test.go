@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,6 +104,69 @@ func TestKeyedBadMake(t *testing.T) {
 	require.PanicsWithValue(t, "no such tenant", func() { _, _ = k.Get("worse") })
 	require.Zero(t, k.Len())
 	k.invariant(t)
+}
+
+// TestDoKey: a call is that of its key's breaker, and is not made if there is none, or if the context
+// has ended, which makes no breaker. Planted and caught: no look at the context, at the error of Get; a
+// result of a call that was refused; one breaker for all.
+func TestDoKey(t *testing.T) {
+	k := mustKeyed(t, KeyedConfig[string]{MaxKeys: 2, Make: func(key string) Config {
+		if key == "bad" {
+			return Config{Probes: -1}
+		}
+		return Config{Name: key, Trip: ConsecutiveFailures(1), OpenFor: time.Hour}
+	}})
+	ctx := t.Context()
+	answer := func(n int, err error) func(context.Context) (int, error) {
+		return func(got context.Context) (int, error) {
+			require.Equal(t, ctx, got)
+			return n, err
+		}
+	}
+	never := func(context.Context) (int, error) { panic("called") }
+	fine := func(context.Context) error { return nil }
+
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err := DoKey(ended, k, "new", never)
+	require.Equal(t, context.Canceled, err)
+	require.Equal(t, context.Canceled, k.Run(ended, "new", func(context.Context) error { panic("called") }))
+	require.Zero(t, k.Len())
+
+	got, err := DoKey(ctx, k, "a", answer(3, nil))
+	require.NoError(t, err)
+	require.Equal(t, 3, got)
+	got, err = DoKey(ctx, k, "a", answer(4, errDown))
+	require.Equal(t, errDown, err)
+	require.Equal(t, 4, got, "what f returned, as Do does")
+	got, err = DoKey(ctx, k, "a", never)
+	require.EqualError(t, err, `breaker: "a" is open`)
+	require.Zero(t, got)
+	require.ErrorIs(t, k.Run(ctx, "a", fine), ErrOpen)
+
+	require.NoError(t, k.Run(ctx, "b", fine), "another one is well")
+	require.Equal(t, errDown, k.Run(ctx, "b", func(context.Context) error { return errDown }))
+	require.Equal(t, Open, k.must(t, "b").State())
+
+	_, err = DoKey(ctx, k, "c", never)
+	require.Equal(t, ErrNoRoom, err)
+	require.Equal(t, ErrNoRoom, k.Run(ctx, "c", func(context.Context) error { panic("called") }))
+	_, err = DoKey(ctx, k, "bad", never)
+	require.ErrorContains(t, err, `Make of "bad"`)
+	require.PanicsWithValue(t, "breaker: DoKey: a nil function", func() { _, _ = DoKey[string, int](ctx, k, "a", nil) })
+	require.PanicsWithValue(t, "breaker: Keyed.Run: a nil function", func() { _ = k.Run(ctx, "a", nil) })
+	k.invariant(t)
+}
+
+func TestDoKeyAllocatesNothing(t *testing.T) {
+	k := mustKeyed(t, KeyedConfig[string]{})
+	ctx, f, run := t.Context(), func(context.Context) (int, error) { return 3, nil }, func(context.Context) error { return nil }
+	k.must(t, "a")
+	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = DoKey(ctx, k, "a", f) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { _ = k.Run(ctx, "a", run) }))
+	k.must(t, "a").ForceOpen()
+	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = DoKey(ctx, k, "a", f) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { _ = k.Run(ctx, "a", run) }))
 }
 
 // TestKeyedStrangeKeys: NaN would take room that nobody could find again, and what cannot be compared
