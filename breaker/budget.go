@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 )
 
@@ -35,8 +36,9 @@ var ErrBudget = errors.New("breaker: the retry budget is used up")
 // those of Beyer and others: Site Reliability Engineering, 2016, chapters 21 and 22. There is no
 // clock here, so nothing is forgotten, and there is no least number of retries a second.
 //
-//	Earn, Spend   one load, and one compare-and-swap if the word changes; no allocation
-//	memory        32 bytes
+//	Earn, Spend   one load, and one compare-and-swap if the word changes; Spend counts besides;
+//	              no allocation
+//	memory        56 bytes
 //	bad at        few calls: who calls once a minute earns a retry in ten minutes; clients that
 //	              come and go, because each begins with Burst
 //
@@ -49,7 +51,9 @@ type Budget struct {
 	earn, full int64 // immutable, in hundredths of a token
 	unlimited  bool  // immutable
 
-	tokens atomic.Int64 // in hundredths
+	tokens  atomic.Int64  // in hundredths
+	spent   atomic.Uint64 // whole ones
+	refused rejections
 }
 
 // tokenCost is what a retry costs, so that a percent is a whole number.
@@ -100,15 +104,41 @@ func (b *Budget) Earn() {
 // spent does not come back if the retry is not made after all, or succeeds.
 func (b *Budget) Spend() bool {
 	if b.unlimited {
+		b.spent.Add(1)
 		return true
 	}
 	for {
 		old := b.tokens.Load()
 		if old < tokenCost {
+			b.refused.add()
 			return false
 		}
 		if b.tokens.CompareAndSwap(old, old-tokenCost) {
+			b.spent.Add(1)
 			return true
 		}
 	}
+}
+
+// BudgetStats are what a Budget has, and what it has counted since it was made. It is a plain value, a
+// copy: safe for concurrent use as long as nobody changes it. Its fields have names for JSON, so that
+// expvar can publish it. What was earned is not counted: a full Budget is not written to.
+type BudgetStats struct {
+	Tokens  float64 `json:"tokens"`  // at the moment; a retry costs one. 0 for NoBudget, which needs none
+	Spent   uint64  `json:"spent"`   // tokens
+	Refused uint64  `json:"refused"` // retries that there was no token for
+}
+
+// LogValue makes a group of it in a slog record.
+func (s BudgetStats) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Float64("tokens", s.Tokens),
+		slog.Uint64("spent", s.Spent),
+		slog.Uint64("refused", s.Refused),
+	)
+}
+
+// Stats returns the counts, of slightly different moments.
+func (b *Budget) Stats() BudgetStats {
+	return BudgetStats{float64(b.tokens.Load()) / tokenCost, b.spent.Load(), b.refused.sum()}
 }

@@ -3,6 +3,7 @@ package breaker_test
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 	"log"
 
@@ -56,4 +57,36 @@ func ExampleNoBudget() {
 	}
 	fmt.Println(retry.Run(context.Background(), func(context.Context) error { return errors.New("down") }))
 	// Output: breaker: gave up after 20 tries: down
+}
+
+// A service that fails once in a while may have a hundred retries at once.
+func ExampleBudgetConfig() {
+	budget, err := breaker.NewBudget(breaker.BudgetConfig{Percent: 5, Burst: 100})
+	if err != nil {
+		log.Fatal(err)
+	}
+	n := 0
+	for budget.Spend() {
+		n++
+	}
+	fmt.Println(n)
+
+	_, err = breaker.NewBudget(breaker.BudgetConfig{Burst: -1})
+	fmt.Println(err)
+	// Output:
+	// 100
+	// breaker: NewBudget: a Burst of -1: want 1 to 10^9
+}
+
+func ExampleBudgetStats() {
+	budget, err := breaker.NewBudget(breaker.BudgetConfig{Burst: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		budget.Earn()
+		budget.Spend()
+	}
+	fmt.Println(expvar.Func(func() any { return budget.Stats() }))
+	// Output: {"tokens":0.2,"spent":2,"refused":1}
 }

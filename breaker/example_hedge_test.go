@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -46,4 +47,39 @@ func ExampleHedge_Delay() {
 	// Output:
 	// false
 	// true
+}
+
+// Three replicas are asked at most, each 20 ms after the last.
+func ExampleHedgeConfig() {
+	hedge, err := breaker.NewHedge(breaker.HedgeConfig{Delay: 20 * time.Millisecond, Max: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(hedge.Delay())
+
+	_, err = breaker.NewHedge(breaker.HedgeConfig{Quantile: 99})
+	fmt.Println(err)
+	// Output:
+	// 20ms true
+	// breaker: NewHedge: a Quantile of 99: want one between 0 and 1
+}
+
+// The first replica fails, and so the second is asked before the delay is over.
+func ExampleHedgeStats() {
+	hedge, err := breaker.NewHedge(breaker.HedgeConfig{Delay: time.Hour})
+	if err != nil {
+		log.Fatal(err)
+	}
+	var replicas atomic.Int64
+	err = hedge.Run(context.Background(), func(context.Context) error {
+		if replicas.Add(1) == 1 {
+			return errDown
+		}
+		return nil
+	})
+	fmt.Println(err)
+	slog.New(untimed()).Info("cache", "hedge", hedge.Stats())
+	// Output:
+	// <nil>
+	// level=INFO msg=cache hedge.delay=1h0m0s hedge.calls=1 hedge.hedges=1 hedge.won=1 hedge.no_budget=0
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"time"
 
 	"github.com/plinth-go/plinth/breaker"
@@ -53,4 +54,25 @@ func ExampleRetryError() {
 		fmt.Println(tried.Attempts, "attempts,", errors.Is(err, errDown), tried.Stopped)
 	}
 	// Output: 3 attempts, true <nil>
+}
+
+// How much of what goes wrong is mended by a retry, and how often there was no budget for one.
+func ExampleRetryStats() {
+	retry, err := breaker.NewRetry(breaker.RetryConfig{Base: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		first := true
+		_ = retry.Run(context.Background(), func(context.Context) error {
+			if first {
+				first = false
+				return errors.New("connection reset")
+			}
+			return nil
+		})
+	}
+	slog.New(untimed()).Info("users", "retry", retry.Stats())
+	// Output:
+	// level=INFO msg=users retry.failed=3 retry.retries=3 retry.recovered=3 retry.no_budget=0 retry.no_time=0
 }

@@ -56,3 +56,21 @@ func ExampleTimeoutError() {
 	}
 	// Output: 1ms half of it is done
 }
+
+// What is left behind is still there.
+func ExampleTimeoutStats() {
+	timeout, err := breaker.NewAbandon(time.Millisecond)
+	if err != nil {
+		log.Fatal(err)
+	}
+	end := make(chan struct{})
+	for range 3 {
+		_ = timeout.Run(context.Background(), func(context.Context) error {
+			<-end
+			return nil
+		})
+	}
+	fmt.Printf("%+v\n", timeout.Stats())
+	close(end)
+	// Output: {Expired:3 Running:3}
+}

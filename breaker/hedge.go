@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"sync"
@@ -49,6 +50,8 @@ import (
 type Hedge struct {
 	config    HedgeConfig // immutable
 	latencies latencies
+
+	calls, hedges, won, noBudget atomic.Uint64 // see HedgeStats
 }
 
 // HedgeConfig says how a Hedge behaves. Retryable is called for many calls at once. It is not
@@ -121,6 +124,7 @@ func (h *Hedge) Run(ctx context.Context, f func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	h.calls.Add(1)
 	h.config.Budget.Earn()
 	tries, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -169,9 +173,15 @@ func (r *race) start(ctx context.Context) {
 
 // another starts a try, if one more may be. The budget is asked last, because it costs something.
 func (r *race) another(ctx context.Context) {
-	if !r.final && r.started < r.config.Max && ctx.Err() == nil && r.config.Budget.Spend() {
-		r.start(ctx)
+	if r.final || r.started >= r.config.Max || ctx.Err() != nil {
+		return
 	}
+	if !r.config.Budget.Spend() {
+		r.noBudget.Add(1)
+		return
+	}
+	r.hedges.Add(1)
+	r.start(ctx)
 }
 
 // end takes note of how a try ended, and returns its error.
@@ -183,6 +193,9 @@ func (r *race) end(ctx context.Context, e *ending) error {
 	}
 	switch {
 	case err == nil:
+		if e.number > 0 {
+			r.won.Add(1)
+		}
 		r.learn(e.number == 0)
 	case !r.config.Retryable(err):
 		r.final = true
@@ -202,6 +215,37 @@ func (r *race) learn(succeeded bool) {
 	if r.config.Delay == 0 && (succeeded || !r.firstEnded && took >= r.delay) {
 		r.latencies.add(took)
 	}
+}
+
+// HedgeStats are what a Hedge has counted since it was made. It is a plain value, a copy: safe for
+// concurrent use as long as nobody changes it. Its fields have names for JSON, so that expvar can
+// publish it. If few of the Hedges have Won, they are load and little else.
+type HedgeStats struct {
+	Delay    time.Duration `json:"delay_ns"`  // as Hedge.Delay returns it, in ns; 0: not known yet
+	Calls    uint64        `json:"calls"`     // that were made
+	Hedges   uint64        `json:"hedges"`    // tries besides the first
+	Won      uint64        `json:"won"`       // calls whose answer is that of such a one
+	NoBudget uint64        `json:"no_budget"` // tries that the Budget refused
+}
+
+// LogValue makes a group of it in a slog record.
+func (s HedgeStats) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Duration("delay", s.Delay),
+		slog.Uint64("calls", s.Calls),
+		slog.Uint64("hedges", s.Hedges),
+		slog.Uint64("won", s.Won),
+		slog.Uint64("no_budget", s.NoBudget),
+	)
+}
+
+// Stats returns the counts, of slightly different moments.
+func (h *Hedge) Stats() HedgeStats {
+	s := HedgeStats{Calls: h.calls.Load(), Hedges: h.hedges.Load(), Won: h.won.Load(), NoBudget: h.noBudget.Load()}
+	if d, known := h.Delay(); known {
+		s.Delay = d
+	}
+	return s
 }
 
 // latencies are the last ones, and a quantile of them, which is computed anew every 16th time.

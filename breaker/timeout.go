@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -39,11 +41,15 @@ var ErrTimeout = errors.New("breaker: timeout")
 //
 // The idea is that of Nygard: Release It!, 2007, chapter 5, "Use Timeouts".
 //
-// It is immutable, and safe for concurrent use.
+// It is safe for concurrent use.
 type Timeout struct {
+	// Immutable.
 	after   time.Duration
 	abandon bool
 	expired *TimeoutError // the cause of contexts that it ended
+
+	late    atomic.Uint64 // calls that it ended
+	running atomic.Int64  // goroutines
 }
 
 // TimeoutError says that a Timeout has ended a call. It wraps ErrTimeout and
@@ -103,8 +109,13 @@ func (t *Timeout) Run(ctx context.Context, f func(context.Context) error) error 
 	if t.abandon {
 		return t.abandonAfter(ctx, limited, f)
 	}
-	err := f(limited)
+	return t.outcome(limited, f(limited))
+}
+
+// outcome is what the caller is told of a call that has returned.
+func (t *Timeout) outcome(limited context.Context, err error) error {
 	if err != nil && t.ended(limited) {
+		t.late.Add(1)
 		return &TimeoutError{After: t.after, Err: err}
 	}
 	return err
@@ -118,18 +129,42 @@ func (t *Timeout) ended(limited context.Context) bool {
 // abandonAfter waits for f or for the end of its context, whatever comes first.
 func (t *Timeout) abandonAfter(ctx, limited context.Context, f func(context.Context) error) error {
 	ends := make(chan ending, 1)
-	launch(limited, f, 0, ends)
+	t.running.Add(1)
+	launch(limited, func(ctx context.Context) error {
+		defer t.running.Add(-1)
+		return f(ctx)
+	}, 0, ends)
 	select {
 	case e := <-ends:
-		err := e.settle()
-		if err != nil && t.ended(limited) {
-			return &TimeoutError{After: t.after, Err: err}
-		}
-		return err
+		return t.outcome(limited, e.settle())
 	case <-limited.Done():
 		if t.ended(limited) {
+			t.late.Add(1)
 			return t.expired
 		}
 		return ctx.Err()
 	}
+}
+
+// TimeoutStats are what a Timeout has counted since it was made. It is a plain value, a copy: safe for
+// concurrent use as long as nobody changes it. Its fields have names for JSON, so that expvar can
+// publish it. It does not count calls that end in time.
+type TimeoutStats struct {
+	Expired uint64 `json:"expired"` // calls that ended with a *TimeoutError
+	// Running is how many calls of a NewAbandon run at the moment, with those that nobody waits for any
+	// more: if it grows, they do not end.
+	Running int `json:"running"`
+}
+
+// LogValue makes a group of it in a slog record.
+func (s TimeoutStats) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.Uint64("expired", s.Expired),
+		slog.Int("running", s.Running),
+	)
+}
+
+// Stats returns the counts, of slightly different moments.
+func (t *Timeout) Stats() TimeoutStats {
+	return TimeoutStats{t.late.Load(), int(t.running.Load())}
 }
