@@ -3,6 +3,7 @@ package breaker_test
 import (
 	"context"
 	"errors"
+	"expvar"
 	"fmt"
 	"log"
 	"log/slog"
@@ -76,4 +77,55 @@ func ExampleGradient() {
 	// Output:
 	// 8
 	// breaker: NewAdaptive: a Gradient with a Smoothing of 20: want more than 0, at most 1
+}
+
+// A server that is new may begin with few calls, and shall never have more than 50.
+func ExampleAdaptiveConfig() {
+	notFound := errors.New("not found")
+	server, err := breaker.NewAdaptive(breaker.AdaptiveConfig{
+		Initial: 10,
+		Max:     50,
+		Law:     breaker.AIMD{Backoff: 0.5},
+		Failed:  func(err error) bool { return !errors.Is(err, notFound) },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, err := range []error{notFound, errDown} {
+		_ = server.Run(context.Background(), func(context.Context) error { return err })
+		fmt.Println(server.Limit())
+	}
+	// Output:
+	// 10
+	// 5
+}
+
+// Stats are for expvar and for logs.
+func ExampleAdaptiveStats() {
+	server, err := breaker.NewAdaptive(breaker.AdaptiveConfig{Max: 2})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		_, _ = server.Allow() // two run, and the third is refused
+	}
+	fmt.Println(expvar.Func(func() any { return server.Stats() }))
+	// Output: {"limit":2,"running":2,"refused":1}
+}
+
+// A Law looks for the limit. Neither has seen a call yet, so that both are where they begin.
+func ExampleLaw() {
+	for _, law := range []breaker.Law{
+		breaker.AIMD{Slow: time.Second}, // until something fails, or is slow
+		breaker.Gradient{},              // until it takes longer than usual
+	} {
+		server, err := breaker.NewAdaptive(breaker.AdaptiveConfig{Law: law})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%T %d\n", law, server.Limit())
+	}
+	// Output:
+	// breaker.AIMD 20
+	// breaker.Gradient 20
 }

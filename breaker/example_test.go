@@ -46,6 +46,145 @@ func Example() {
 	// refused; again in less than a minute: true
 }
 
+// What has no result is called by Run.
+func ExampleBreaker() {
+	index, err := breaker.New(breaker.Config{Trip: breaker.ConsecutiveFailures(2), OpenFor: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 3 {
+		fmt.Println(index.Run(context.Background(), func(context.Context) error { return errDown }))
+	}
+	// Output:
+	// connection refused
+	// connection refused
+	// breaker: open
+}
+
+// All of it, for a service that takes a while to get well: it is left alone for 5 s, then 10, 20 and so on
+// up to a minute, and three probes must succeed.
+func ExampleConfig() {
+	_, err := breaker.New(breaker.Config{
+		Name:         "search",
+		Trip:         breaker.FailureRate(0.3, 50, breaker.LastTime(30*time.Second)),
+		OpenFor:      5 * time.Second,
+		MaxOpenFor:   time.Minute,
+		Jitter:       0.5,
+		Probes:       1,
+		Successes:    3,
+		ProbeTimeout: 2 * time.Second,
+		Classify: func(err error) breaker.Outcome {
+			if errors.Is(err, context.DeadlineExceeded) {
+				return breaker.Ignore // our deadlines are short
+			}
+			return breaker.Classify(err)
+		},
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// The states that are set by hand, and whether calls go through in them.
+func ExampleState() {
+	db, err := breaker.New(breaker.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, by := range []func(){func() {}, db.ForceOpen, db.Disable, db.Reset} {
+		by()
+		_, err := db.Allow()
+		fmt.Println(db.State(), err)
+	}
+	// Output:
+	// closed <nil>
+	// forced-open breaker: forced-open
+	// disabled <nil>
+	// closed <nil>
+}
+
+// A hook can ask for how long the circuit is open, at least.
+func ExampleChange() {
+	db, err := breaker.New(breaker.Config{
+		Name: "db", Trip: breaker.ConsecutiveFailures(1), OpenFor: time.Minute, Jitter: breaker.NoJitter,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	db.OnStateChange(func(c breaker.Change) {
+		if c.To == breaker.Open {
+			fmt.Println(c.Name, "is not asked for", c.Until.Sub(c.At))
+		}
+	})
+	_ = db.Run(context.Background(), func(context.Context) error { return errDown })
+	// Output: db is not asked for 1m0s
+}
+
+// What an error says about who was called, unless Config.Classify says something else.
+func ExampleOutcome() {
+	for _, err := range []error{nil, errDown, context.DeadlineExceeded, context.Canceled, breaker.ErrFull} {
+		fmt.Println(breaker.Classify(err), "-", err)
+	}
+	// Output:
+	// success - <nil>
+	// failure - connection refused
+	// failure - context deadline exceeded
+	// ignore - context canceled
+	// ignore - breaker: the bulkhead is full
+}
+
+// What became of what a call says.
+func ExampleVerdict() {
+	db, err := breaker.New(breaker.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	well, _ := db.Allow()
+	gone, _ := db.Allow()
+	late, _ := db.Allow()
+	fmt.Println(well.Done(nil))
+	fmt.Println(gone.Done(context.Canceled))
+	db.Reset() // the period in which the last one began is over
+	fmt.Println(late.Done(nil))
+	// Output:
+	// counted
+	// ignored
+	// stale
+}
+
+// A window of the last three calls: the fourth takes the place of the first.
+func ExampleCounts() {
+	db, err := breaker.New(breaker.Config{Trip: breaker.FailureRate(1, 3, breaker.LastCalls(3))})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, said := range []error{errDown, errDown, nil, nil} {
+		_ = db.Run(context.Background(), func(context.Context) error { return said })
+		fmt.Printf("%+v\n", db.Counts())
+	}
+	// Output:
+	// {Calls:1 Failures:1 Slow:0}
+	// {Calls:2 Failures:2 Slow:0}
+	// {Calls:3 Failures:2 Slow:0}
+	// {Calls:3 Failures:1 Slow:0}
+}
+
+// Three of six calls fail: that is half of those of the last minute, and a quarter of the last four.
+func ExampleWindow() {
+	for _, window := range []breaker.Window{breaker.LastCalls(4), breaker.LastTime(time.Minute)} {
+		db, err := breaker.New(breaker.Config{Trip: breaker.FailureRate(0.5, 4, window)})
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, said := range []error{errDown, errDown, nil, nil, nil, errDown} {
+			_ = db.Run(context.Background(), func(context.Context) error { return said })
+		}
+		fmt.Println(db.State(), db.Counts().Calls)
+	}
+	// Output:
+	// closed 4
+	// open 0
+}
+
 // In two steps, where the call begins in one function and ends in another.
 func ExamplePermit() {
 	db, err := breaker.New(breaker.Config{Trip: breaker.ConsecutiveFailures(1), OpenFor: time.Minute})

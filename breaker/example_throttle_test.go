@@ -73,3 +73,18 @@ func ExampleThrottleConfig() {
 	fmt.Printf("%+v\n", backend.Stats())
 	// Output: {Requests:1000 Accepts:1000 Rejection:0 Refused:0}
 }
+
+// A backend that accepted 10 of 100 requests gets about a fifth of the next: twice what it accepts.
+func ExampleThrottleStats() {
+	backend, err := breaker.NewThrottle(breaker.ThrottleConfig{Spare: -1, Seed: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range 100 {
+		_ = backend.Allow()
+		backend.Done(i%10 == 0)
+	}
+	s := backend.Stats()
+	fmt.Printf("%d of %d, so that %.2f of the next are refused here\n", s.Accepts, s.Requests, s.Rejection)
+	// Output: 10 of 100, so that 0.79 of the next are refused here
+}
