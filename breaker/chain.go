@@ -37,7 +37,8 @@ import (
 //	                                Bulkhead that queues makes them wait for it.
 //	Timeout of a try outside        the time in the queue is missing from the call's, and a long
 //	of Bulkhead                     queue looks like a slow server. Sometimes that is wanted. (Who
-//	                                has no time left in the queue itself was refused: ErrFull.)
+//	                                has no time left in the queue itself was refused: ErrFull. A
+//	                                NewAbandon has not waited to be told, and cannot say so.)
 //	NewAbandon inside Bulkhead      gives back the slot while f still runs: there it belongs
 //	                                outside.
 //
