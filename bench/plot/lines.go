@@ -13,6 +13,14 @@ type Lines struct {
 	Title  string // what the chart shows, for those who cannot see it
 	X, Y   Axis
 	Series []Series
+	Spans  []Span
+}
+
+// Span is a part of the X axis in which something was different: a shade behind the lines. It
+// is a plain value: safe for concurrent use.
+type Span struct {
+	Name     string
+	From, To float64
 }
 
 // Series is a named line. It is a plain value: safe for concurrent use.
@@ -38,6 +46,7 @@ func (l Lines) SVG(size Size) string {
 	sx, sy := l.scales()
 	c := newCanvas(size, l.Title)
 	in := l.box(size, sy)
+	l.spans(c, in, sx)
 	drawYAxis(c, in, l.Y, sy)
 	drawXAxis(c, in, l.X, sx)
 	if size.Width < legendWrap {
@@ -81,6 +90,9 @@ func (l Lines) box(size Size, sy scale) box {
 		widest = max(widest, textWidth(l.Y.format(v)))
 	}
 	in.left += widest
+	if len(l.Spans) > 0 {
+		in.top += 14 // for their names, below that of the axis
+	}
 	if size.Width < legendWrap {
 		in.top += 20 * float64(len(l.legendRows(in.right-4)))
 		return in
@@ -91,6 +103,20 @@ func (l Lines) box(size Size, sy scale) box {
 	}
 	in.right -= min(names*1.06+14, float64(size.Width)/3)
 	return in
+}
+
+// spans shades what of them lies within the axis, and writes the names above.
+func (l Lines) spans(c *canvas, in box, sx scale) {
+	for _, s := range l.Spans {
+		from, to := max(sx.at(s.From), 0), min(sx.at(s.To), 1)
+		if !(from < to) { // also if one of them is nowhere
+			continue
+		}
+		left, right := in.left+from*(in.right-in.left), in.left+to*(in.right-in.left)
+		c.shade(left, in.top, right-left, in.bottom-in.top)
+		half := textWidth(s.Name) / 2
+		c.text("tick", "middle", min(max((left+right)/2, half), in.width-half), in.top-5, s.Name)
+	}
 }
 
 // series draws one line and says whether there was anything to draw.

@@ -3,6 +3,7 @@ package plot
 import (
 	"encoding/xml"
 	"flag"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -56,8 +57,20 @@ func drawings() map[string]func(Size) string {
 			{Name: "model", Points: []Point{{X: 2, Y: 6.5, Plain: true}, {X: 5, Y: 3.5, Plain: true}, {X: 10, Y: 3, Plain: true}}, Dashed: true},
 		},
 	}
+	outage := Lines{
+		Title: "A circuit while its server is down",
+		X:     Axis{Label: "seconds"},
+		Y:     Axis{Label: "state", Ticks: []float64{0, 1, 2}, Names: []string{"closed", "half-open"}},
+		Series: []Series{
+			{Name: "circuit", Points: []Point{{X: 0, Y: 0}, {X: 2, Y: 0}, {X: 2, Y: 2}, {X: 8, Y: 2}, {X: 8, Y: 1}, {X: 10, Y: 0}}},
+		},
+		Spans: []Span{
+			{"it is down", 2, 6}, {"goes on after the end", 9, 12}, {"began before <it>", -5, 0.5},
+			{"nowhere", 11, 12}, {"no number", math.NaN(), 5}, {"backwards", 5, 4},
+		},
+	}
 	return map[string]func(Size) string{
-		"model": model.SVG, "throughput": throughput.SVG, "latency": latency.SVG, "gaps": gaps.SVG, "bars": bars.SVG,
+		"outage": outage.SVG, "model": model.SVG, "throughput": throughput.SVG, "latency": latency.SVG, "gaps": gaps.SVG, "bars": bars.SVG,
 		"one": one.SVG, "empty": Lines{Title: "nothing"}.SVG, "nobars": Bars{}.SVG,
 	}
 }
@@ -126,6 +139,35 @@ func inside(t *testing.T, name, svg string) {
 			}
 		}
 	}
+}
+
+// TestSpans looks for the shades of the drawing "outage": those that lie within the axis, and as
+// far as they do. Planted and caught: a span that is not cut at either end, one that is drawn
+// backwards, and one without a number.
+func TestSpans(t *testing.T) {
+	svg := drawings()["outage"](Wide())
+	require.Equal(t, 3, strings.Count(svg, "<rect "))
+	for _, absent := range []string{"nowhere", "no number", "backwards"} {
+		require.NotContains(t, svg, absent)
+	}
+	for _, want := range []string{">it is down<", "began before &lt;it&gt;", ">closed<", ">half-open<", ">2<", "circuit · 8 → half-open"} {
+		require.Contains(t, svg, want)
+	}
+	require.Less(t, strings.Index(svg, "<rect "), strings.Index(svg, "<line "), "behind everything")
+	sum := 0.0
+	for _, part := range strings.Split(svg, `<rect style="fill:var(--plot-grid)"`)[1:] {
+		_, width, _ := strings.Cut(part, ` width="`)
+		width, _, _ = strings.Cut(width, `"`)
+		w, err := strconv.ParseFloat(width, 64)
+		require.NoError(t, err)
+		sum += w
+	}
+	axis := drawings()["outage"](Wide())
+	_, axis, _ = strings.Cut(axis, `<line class="axis" x1="`)
+	var left, right, y float64
+	_, err := fmt.Sscanf(axis, `%f" y1="%f" x2="%f"`, &left, &y, &right)
+	require.NoError(t, err)
+	require.InDelta(t, (4+1+0.5)/10*(right-left), sum, 0.3)
 }
 
 func TestFormat(t *testing.T) {

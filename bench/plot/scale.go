@@ -2,6 +2,7 @@ package plot
 
 import (
 	"math"
+	"slices"
 	"strconv"
 )
 
@@ -21,6 +22,7 @@ type Axis struct {
 	Unit  Unit
 	Kind  Kind
 	Ticks []float64 // where to label; nil means round numbers found by itself
+	Names []string  // of the first Ticks, written in place of their numbers
 	Zero  bool      // a linear axis begins at zero
 }
 
@@ -166,6 +168,9 @@ func (s *scale) roundNines() []float64 {
 
 // format writes a tick.
 func (a Axis) format(v float64) string {
+	if i := slices.Index(a.Ticks, v); i >= 0 && i < len(a.Names) {
+		return a.Names[i]
+	}
 	if a.Kind == Nines {
 		return "p" + strconv.FormatFloat(math.Round(v*1e11)/1e9, 'f', -1, 64)
 	}

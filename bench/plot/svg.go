@@ -76,6 +76,11 @@ func (c *canvas) rect(class string, x, y, w, h float64, title string) {
 		class, num(x), num(y), num(w), num(h), tooltip(title))
 }
 
+// shade fills a part of the background with the colour of the grid.
+func (c *canvas) shade(x, y, w, h float64) {
+	fmt.Fprintf(&c.b, `<rect style="fill:var(--plot-grid)" x="%s" y="%s" width="%s" height="%s"/>`+"\n", num(x), num(y), num(w), num(h))
+}
+
 // marker draws the point of series i: its shape tells it apart without colour.
 func (c *canvas) marker(i int, x, y float64, title string) {
 	const r = 4.2
