@@ -31,6 +31,7 @@ func experiments() []experiment {
 		btreeExperiment(),
 		ratelimitExperiment(),
 		hashringExperiment(),
+		breakerExperiment(),
 	}
 }
 
