@@ -17,7 +17,7 @@ func (r *breakerStorm) facts() []report.Fact {
 		{Value: twoDigits(plain.mean((*stormCounts).eachInOutage)), Label: fmt.Sprintf("tries at the server for each request while it is %s, with up to %d of them", itIsSlow().name, stormTries)},
 		{Value: per(plain.mean((*stormCounts).partAfterAMinute)), Label: "of the requests are answered a minute after the outage, then"},
 		{Value: twoDigits(budget.mean((*stormCounts).eachInOutage)), Label: fmt.Sprintf("tries for each, with a budget; all is well %s after the outage", budget.backText())},
-		{Value: per(held.mean((*stormCounts).partInOutage)), Label: fmt.Sprintf("of the requests are answered in the outage with a bulkhead, which is what the server can do; without one %s", per(plain.mean((*stormCounts).partInOutage)))},
+		{Value: per(held.mean((*stormCounts).partInOutage)), Label: fmt.Sprintf("of the requests are answered in the outage with a bulkhead, about what the server can do; with retries alone %s", per(plain.mean((*stormCounts).partInOutage)))},
 	}
 }
 
@@ -25,6 +25,14 @@ func (r *breakerStorm) slow(client string) *stormCell  { return r.cell(client, i
 func (r *breakerStorm) fails(client string) *stormCell { return r.cell(client, itFails()) }
 
 func twoDigits(n float64) string { return fmt.Sprintf("%.2f", n) }
+
+// waitText writes no time as what it is to who waits.
+func waitText(d time.Duration) string {
+	if d == 0 {
+		return "at once"
+	}
+	return plot.FormatDuration(d)
+}
 
 func outageText() string { return plot.FormatDuration(stormTo - stormFrom) }
 
@@ -38,13 +46,11 @@ func (c *stormCell) backText() string {
 	case least == stormNever:
 		return "never"
 	case most == stormNever:
-		return plot.FormatDuration(least) + " or never"
-	case most == 0:
-		return "at once"
+		return waitText(least) + " or never"
 	case least == most:
-		return plot.FormatDuration(least)
+		return waitText(least)
 	}
-	return plot.FormatDuration(least) + " to " + plot.FormatDuration(most)
+	return waitText(least) + " to " + plot.FormatDuration(most)
 }
 
 func (r *breakerStorm) figures() []report.Figure {
@@ -111,7 +117,7 @@ func (r *breakerStorm) loadFigure() report.Figure {
 func capacityLine(t stormTrouble) plot.Series {
 	well := float64(stormCapacity)
 	bad := well / float64(t.slower)
-	series := plot.Series{Name: "it can do", Dashed: true}
+	series := plot.Series{Name: "the server can do", Dashed: true}
 	for _, p := range []struct {
 		at   time.Duration
 		rate float64
@@ -149,7 +155,7 @@ func (r *breakerStorm) callerFigure() report.Figure {
 		Chart: chart,
 		See: fmt.Sprintf("When all is well, no more than %.0f callers wait at a time. From the outage on it is up to %.0f with one try, %.0f with retries, %.0f with a breaker until it opens, and %.0f with a bulkhead. Of those who come in the outage, 99 of 100 know after %s with retries, after %s with a breaker, and after %s with a bulkhead.",
 			r.slow(stormOnce).mean((*stormCounts).crowdBefore), crowd(stormOnce), crowd(stormPlain), crowd(stormBreaker), crowd(stormHeld), wait(stormPlain), wait(stormBreaker), wait(stormHeld)),
-		Why: "Each caller that waits holds a goroutine, memory and a connection: that is what takes a program down with its server. A refusal costs nothing, and who is refused can do something else.",
+		Why: "Each caller that waits holds a goroutine, memory and a connection: that is what takes a program down with its server. A refusal costs nothing, and who is refused can do something else. (It becomes less in the outage because the line of the server is full, which refuses as well.)",
 		How: r.s.again("breaker"),
 	}
 }
@@ -263,7 +269,7 @@ func (r *breakerStorm) tables() []report.Table {
 		},
 	}
 	for i, c := range r.cells {
-		wait := func(part float64) string { return plot.FormatDuration(c.first().wait(part)) }
+		wait := func(part float64) string { return waitText(c.first().wait(part)) }
 		t.Rows = append(t.Rows, report.Row{First: i%len(stormClients()) == 0, Cells: []string{
 			c.trouble.name, c.client.name, twoDigits(c.mean((*stormCounts).eachInOutage)),
 			percent(c.mean((*stormCounts).partInOutage)), percent(c.mean((*stormCounts).partAfterAMinute)), c.backText(),
