@@ -23,8 +23,7 @@ var ErrDrift = errors.New("vclock: too far in the future")
 //
 // So what happened before has the smaller Timestamp, as with Lamport, and each Timestamp is
 // some clock's time: it is ahead of a right one by no more than the wrongest clock that
-// it heard of. (Kulkarni, Demirbas, Madappa, Avva and Leone: Logical Physical Clocks, 2014.) The four cases of
-// the paper are one here: the next is what comes after the larger of two pairs (see following).
+// it heard of. (Kulkarni, Demirbas, Madappa, Avva and Leone: Logical Physical Clocks, 2014.)
 //
 // A clock may step back: time stands still until it is there again, and Logical counts. It may step forward:
 // then so does time, and if it comes back, that was for nothing but cannot be undone, for events have those times. The danger
@@ -54,7 +53,7 @@ type HLC struct {
 	shown atomic.Int64
 
 	mu   sync.Mutex
-	tie  Timestamp // guarded by mu: the latest Timestamp, if its Wall is that of word; otherwise that is it
+	tie  Timestamp // guarded by mu: the latest, if its Wall is that of word; otherwise that is, with a Logical of 0
 	skew Skew      // guarded by mu
 }
 
@@ -213,15 +212,15 @@ func (h *HLC) advance(wall int64) bool {
 	}
 }
 
-// count makes a Timestamp whatever the clock shows. The others that are here wait for the mutex; those
-// in advance do not, so word may change, but then it only gets later than all that is made here.
+// count makes a Timestamp when the clock is ahead of neither word nor remote. The others that are here wait for the
+// mutex; those in advance do not, so word may change, but then it only gets later than all that is made here.
 func (h *HLC) count(before, wall int64, remote Timestamp) (Timestamp, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.note(before, wall)
 	for {
 		w := hlcWord(h.word.Load())
-		next, err := following(wall, h.last(w), remote)
+		next, err := following(h.last(w), remote)
 		if err != nil {
 			return Timestamp{}, err
 		}
@@ -232,15 +231,14 @@ func (h *HLC) count(before, wall int64, remote Timestamp) (Timestamp, error) {
 	}
 }
 
-// following returns what comes after the larger of two Timestamps, and not before the clock.
-func following(wall int64, last, remote Timestamp) (Timestamp, error) {
+// following returns what comes after both, for a clock that is ahead of neither. The paper has a case for each that
+// may have the larger Wall, and one for both; but the next after the larger of two pairs is just that.
+func following(last, remote Timestamp) (Timestamp, error) {
 	latest := last
 	if remote.Compare(last) > 0 {
 		latest = remote
 	}
 	switch {
-	case wall > latest.Wall:
-		return Timestamp{Wall: wall}, nil
 	case latest.Logical < math.MaxUint32:
 		return Timestamp{latest.Wall, latest.Logical + 1}, nil
 	case latest.Wall < math.MaxInt64:
@@ -263,9 +261,7 @@ func (h *HLC) note(before, wall int64) {
 		h.shown.Store(wall)
 	case w == newWord(before, false):
 		h.shown.Store(wall)
-		if !h.word.CompareAndSwap(uint64(w), uint64(newWord(before, true))) {
-			return // it is where it was, and further
-		}
+		h.word.CompareAndSwap(uint64(w), uint64(newWord(before, true))) // if it fails, the clock is ahead of that again
 	default:
 		return
 	}

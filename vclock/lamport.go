@@ -8,11 +8,11 @@ import (
 
 // Lamport counts events so that each has a larger number than all that happened before it. Whoever does
 // something counts one on, sends the number along with each message, and who gets a message goes on
-// counting from there if that is more.
+// counting from one more than that, if it is ahead.
 //
-//	a   1 ────────▶ 2 ──┐
-//	                    ╲                 1 of a and 1 of b: neither knew of the other
-//	b   1 ───────────────●──▶ 3           1 of b and 2 of a: the same, and yet 1 < 2
+//	a   1 ───────▶ 2 ──┐
+//	                    ╲                 1 of b and 2 of a: neither knew of the other, and yet 1 < 2
+//	b   1 ─────────────▶(3)──▶ 4          2 of a and 4 of b: this knew of that
 //
 // (Lamport: Time, Clocks, and the Ordering of Events in a Distributed System, 1978.) It works one way
 // only. If an event happened before another, its number is smaller; if its number is smaller,
@@ -31,7 +31,7 @@ type Lamport struct {
 	time atomic.Uint64 // MaxCount at most, and what calls of Tick have that are about to fail
 }
 
-// Now returns the number of the latest event, or one that is to come after what was witnessed.
+// Now returns the number of the latest event, or one more than what was witnessed if that is larger.
 func (l *Lamport) Now() uint64 { return min(l.time.Load(), MaxCount) }
 
 // Tick counts an event and returns its number, which nobody else here has got. At the end there is none:
@@ -48,8 +48,8 @@ func (l *Lamport) Tick() (uint64, error) {
 	return n, nil
 }
 
-// Witness takes in a number that came with a message: whatever is counted from now on is larger. It is no
-// event by itself; if to receive is one, Tick. A number with none after it is refused with
+// Witness takes in a number that came with a message: Now is larger then, and whatever is counted from now on. It
+// is no event by itself; if to receive is one, Tick. A number with none after it is refused with
 // ErrExhausted: a single message would stop the clocks of all.
 func (l *Lamport) Witness(n uint64) error {
 	if n >= MaxCount {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -90,7 +91,7 @@ func TestLamportEnds(t *testing.T) {
 }
 
 // TestLamportCrowd: each number is given once, and each goroutine's grow, and are larger than what it has just
-// witnessed. Planted and caught: a Tick that loads and stores; a Witness that stores what it saw to be more.
+// witnessed. Planted and caught: a Tick that loads and stores.
 func TestLamportCrowd(t *testing.T) {
 	n := 20_000
 	if form.Raced() {
@@ -124,6 +125,46 @@ func TestLamportCrowd(t *testing.T) {
 	given := slices.Concat(numbers...)
 	slices.Sort(given)
 	require.Len(t, slices.Compact(given), 4*n)
+}
+
+// TestLamportWitnesses: of several numbers at once none gets lost. Planted and caught with the race detector: a Witness that
+// stores what it saw to be more.
+func TestLamportWitnesses(t *testing.T) {
+	var l Lamport
+	neverLess(t, func(n uint64) { _ = l.Witness(n) }, func() uint64 { return l.Now() })
+}
+
+// neverLess lets two goroutines write at the same time, one of them the larger number, round after round,
+// and expects that it is there when both are done.
+func neverLess(t *testing.T, write func(uint64), read func() uint64) {
+	t.Helper()
+	const rounds = 20_000
+	var round, done atomic.Uint64
+	wait := func(n *atomic.Uint64, until uint64) {
+		for n.Load() < until {
+			runtime.Gosched()
+		}
+	}
+	go func() {
+		for k := range uint64(rounds) {
+			wait(&round, k+1)
+			write(2*k + 1)
+			done.Store(k + 1)
+		}
+	}()
+	lost := 0
+	for k := range uint64(rounds) {
+		round.Store(k + 1)
+		for range k % 64 {
+			_ = round.Load() // to meet the other one at each of its steps
+		}
+		write(2*k + 2)
+		wait(&done, k+1)
+		if read() < 2*k+2 {
+			lost++
+		}
+	}
+	require.Zero(t, lost)
 }
 
 // TestLamportTimes: an order of all, with no two equal but the same. Planted and caught: a Compare of numbers alone.
