@@ -229,7 +229,8 @@ func TestHLCRefuses(t *testing.T) {
 	h.mustNow(t)
 	_, err = h.Update(Timestamp{1500000001, 7})
 	require.ErrorIs(t, err, ErrDrift)
-	require.EqualError(t, err, "vclock: too far in the future: 1970-01-01T00:00:01.500000001Z+7 is 500.000001ms ahead of the clock, at most 500ms")
+	require.EqualError(t, err, "vclock: too far in the future: "+
+		"1970-01-01T00:00:01.500000001Z+7 is 500.000001ms ahead of the clock, at most 500ms")
 	_, err = h.Update(Timestamp{math.MaxInt64, math.MaxUint32})
 	require.ErrorIs(t, err, ErrDrift)
 	require.Equal(t, Timestamp{1e9, 0}, h.Last())
@@ -258,7 +259,8 @@ func TestHLCRefuses(t *testing.T) {
 		require.Equal(t, Timestamp{}, h.Reserve(0))
 	}
 	for _, year := range []int{1969, 1600, -300} {
-		h, _ = newHLC(t, HLCConfig{Floor: Timestamp{-5, 3}, Now: func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }})
+		now := func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
+		h, _ = newHLC(t, HLCConfig{Floor: Timestamp{-5, 3}, Now: now})
 		require.Equal(t, Timestamp{0, 1}, h.mustNow(t), "as if it stood still: %d", year)
 	}
 }

@@ -37,8 +37,8 @@ func (l *Lamport) Now() uint64 { return min(l.time.Load(), MaxCount) }
 // Tick counts an event and returns its number, which nobody else here has got. At the end there is none:
 // then it fails with ErrExhausted.
 //
-// The addition comes first and the question whether it was too much after it: with two goroutines
-// on two cores that takes half of what a loop around a compare-and-swap does (BenchmarkTick).
+// The addition comes first, and the question whether it was too much after it, so that nobody has to try again
+// because another was faster (BenchmarkTick has the loop around a compare-and-swap as impl=swap).
 func (l *Lamport) Tick() (uint64, error) {
 	n := l.time.Add(1)
 	if n > MaxCount {

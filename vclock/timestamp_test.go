@@ -15,7 +15,9 @@ import (
 
 // someTimestamps are in order, with those at the ends of everything.
 func someTimestamps() (all []Timestamp) {
-	for _, wall := range []int64{math.MinInt64, -1, 0, 1, 15, 16, 999_999, 1e6, 1_795_791_845_123_456_789, math.MaxInt64 - 1, math.MaxInt64} {
+	for _, wall := range []int64{
+		math.MinInt64, -1, 0, 1, 15, 16, 999_999, 1e6, 1_795_791_845_123_456_789, math.MaxInt64 - 1, math.MaxInt64,
+	} {
 		for _, logical := range []uint32{0, 1, 65_536, math.MaxUint32} {
 			all = append(all, Timestamp{wall, logical})
 		}
