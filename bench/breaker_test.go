@@ -31,7 +31,7 @@ func TestBreakerRun(t *testing.T) {
 		require.Equal(t, 2, r.Rounds)
 		require.Zero(t, r.PerSecond, "no time")
 	}
-	testPages(t, o, 6, 1)
+	testPages(t, o, 10, 3)
 
 	for i, c := range stormCells()[:3] {
 		require.NoError(t, c.round())
