@@ -57,17 +57,19 @@ func (m Message[M]) check() error {
 // comes; then it is entered under the next that is missing, if there is one. Each of its dependencies is looked
 // at once. (The plain way looks at all that are held after each delivery: BenchmarkReceive.)
 //
-//	comes                                    waits for nothing    something is missing
-//	its dot is delivered, or held            ErrDuplicate         ErrDuplicate
-//	held, but with other dependencies        -                    ErrForked
-//	of self, or after one that self          ErrForked            ErrForked
+//	what comes                                   what happens
+//	its dot has been delivered                   ErrDuplicate
+//	it is of self, or after one that self        ErrForked
 //	never sent
-//	else                                     delivered, and       held; ErrFull if there are
-//	                                         all that it frees    as many as the limit
+//	it is held, with the same dependencies       ErrDuplicate
+//	it is held, with others                      ErrForked
+//	it waits for nothing                         delivered, and all that it frees
+//	something is missing                         held; ErrFull if as many are as the limit
 //
 // What comes is delivered even when the buffer is full if it waits for nothing, so a full buffer empties
-// when what it waits for comes. Nothing is lost by ErrFull, as long as somebody sends it again: Missing
-// says what to ask for.
+// when what it waits for comes. Nothing is lost by ErrFull, as long as somebody sends it again. Missing says what
+// those that are held wait for; of a message that was lost or refused, and that no other depends on, nothing is known
+// here, so now and then one must compare Clock with others.
 //
 // Who lies about what it depends on, on a message that nobody ever sent, or on one that depends on this one, has
 // its own held for ever, and takes up places: Drop is for that, and for those who have left. Bytes on the wire

@@ -255,6 +255,7 @@ func TestDeliveryHostile(t *testing.T) {
 		{message("b", map[ID]uint64{"me": 2}), ErrForked, "b:1 comes after me:2, but self has sent 1"},
 		{message("a", map[ID]uint64{"b": 2}), ErrDuplicate, "a:1 is held"},
 		{message("a", map[ID]uint64{"b": 1}), ErrForked, `a:1 after {"b":2}, and another a:1 after {"b":1}`},
+		{message("a", nil), ErrForked, `a:1 after {"b":2}, and another a:1 after {}`},
 		{message("", nil), ErrID, "empty"},
 		{message("\xff", nil), ErrID, "UTF-8"},
 		{message("x", map[ID]uint64{"x": MaxCount}), ErrExhausted, "x at 4611686018427387905"},
