@@ -227,7 +227,11 @@ func (r *bitReader) id(deep int) (i idTree) {
 	if code != 0b10 {
 		right = r.id(deep - 1)
 	}
-	if wrong := wrongID(left, right); wrong != "" {
+	wrong := wrongID(left, right)
+	if wrong == "" && code == 0b11 && (left.none() || right.none()) {
+		wrong = "a half of 0 that is written"
+	}
+	if wrong != "" {
 		r.fail("%s", wrong)
 		return idTree{}
 	}
