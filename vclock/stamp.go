@@ -36,7 +36,7 @@ import (
 //
 //	Event          the way down to the own pieces: one allocation of 32 bytes for each cut
 //	Fork           the same, for two
-//	Join           one pass over both; no allocation of what one of them knows all about
+//	Join           one pass over both, past what they share; an allocation of 32 bytes for each cut that is new
 //	Compare        one pass over both, no allocation; what they share is not looked at
 //	memory         32 bytes for each cut of each tree
 //	bad at         many who fork and never come back, or join with whom they have no border: then nothing

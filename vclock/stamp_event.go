@@ -12,8 +12,8 @@ import "math"
 //
 // The number is beside the pointer and not behind it: to raise or lower a tree makes no copy of it, and trees of
 // which one is the other, raised, have the same halves. Whether they have is the first look of
-// all operations on two of them. With n behind it, and left and right apart, as the paper draws it,
-// Event allocates twice as often.
+// all operations on two of them. Trees of nodes behind a pointer each, as the paper draws them, are impl=naive:
+// an Event of one in 256 allocates 33 times there, and 8 times here (BenchmarkStampEvent).
 type eventTree struct {
 	n      uint64
 	halves *[2]eventTree // left and right if it is not even: one allocation for both

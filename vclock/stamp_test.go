@@ -34,7 +34,7 @@ func stampOf(t testing.TB, text string) (s Stamp) {
 }
 
 // TestStampPaper is the run of the paper's section 5.1, figure 3. Planted and caught: a Fork that gives away the
-// first of several pieces, an Event without the fill.
+// first of several pieces, ids that are whole and stay cut.
 func TestStampPaper(t *testing.T) {
 	is := func(want string, s Stamp) {
 		t.Helper()
@@ -163,9 +163,9 @@ func (w *stampRuns) step(steps, events int, others, ever []history, made ...hist
 }
 
 // TestStampRuns: the order of all stamps of all short runs, also of those that are gone, is that of the sets of
-// events they know. Planted and caught: a fill that raises what is not owned, a grow without the
-// cost, that raises nothing or both halves, a join that takes the lower or lifts nothing, a differ that
-// stops after the left half.
+// events they know. Planted and caught: a fill that raises what is not owned, a fork that
+// swaps a half, a join that keeps the one of less, a differ that stops after the left half, that lifts one of
+// the two only, or that takes the lowest count of a tree for the highest.
 func TestStampRuns(t *testing.T) {
 	for _, c := range []struct {
 		steps, runs int
@@ -271,7 +271,8 @@ func TestStampLaws(t *testing.T) {
 
 // TestStampEvents: an event of all 15 ids over four pieces, after all 81 counts of up to two over them, raises
 // some that are owned and none that are not, and does what the paper's functions do; and of all counts over eight
-// pieces that are 0 or 1, with all ids over eight.
+// pieces that are 0 or 1, with all ids over eight. Planted and caught: a fill that does not go up to what is
+// beside it, or to its highest, or leaves the other half out; costs without cuts, without steps, the left of equals.
 func TestStampEvents(t *testing.T) {
 	try := func(id idTree, e eventTree, pieces int) {
 		s := Stamp{id: id, event: e}
@@ -366,7 +367,8 @@ func TestStampIDs(t *testing.T) {
 	}
 }
 
-// TestStampForkedTwice: who goes on from a copy is found out when it meets who has what it has.
+// TestStampForkedTwice: who goes on from a copy is found out when it meets who has what it has. Planted and caught: a
+// sum of all and a part that is all, one that looks at the left half only, an error that loses a.
 func TestStampForkedTwice(t *testing.T) {
 	a, b := Seed().Fork()
 	again, twin := a, a
@@ -400,7 +402,7 @@ func TestStampAnonymous(t *testing.T) {
 }
 
 // TestStampCountsToTheEnd: no count goes past its end, and as long as one that is owned can go up, an event
-// raises it. Planted and caught: no look at the room, the room without what is under it.
+// raises it. Planted and caught: one more than there is room, room that forgets what is under a half.
 func TestStampCountsToTheEnd(t *testing.T) {
 	const most = "4611686018427387904"
 	for _, text := range []string{
@@ -439,8 +441,23 @@ func deepStamp(cuts int) Stamp {
 	return s
 }
 
+func (i idTree) mirrored() idTree {
+	if i.halves == nil {
+		return i
+	}
+	return pairID(i.halves[1].mirrored(), i.halves[0].mirrored())
+}
+
+func (e eventTree) mirrored() eventTree {
+	if e.halves == nil {
+		return e
+	}
+	return pairEvent(e.n, e.halves[1].mirrored(), e.halves[0].mirrored())
+}
+
 // TestStampDeep: what is as deep as can be is written and read, and one more is not; nor is there
-// anything that a deep one cannot do.
+// anything that a deep one cannot do. Planted and caught: a writer and a reader that do not count, for each of id and
+// event and for bits and text.
 func TestStampDeep(t *testing.T) {
 	s := deepStamp(MaxDepth)
 	s.invariant(t)
@@ -461,7 +478,9 @@ func TestStampDeep(t *testing.T) {
 		require.Equal(t, s.String(), again.String())
 	}
 	left, right := s.Fork()
-	for _, deeper := range []Stamp{left, right, {event: deepStamp(MaxDepth + 1).event}, deepStamp(5 * MaxDepth)} {
+	other := deepStamp(MaxDepth + 1)
+	rightID, rightEvent := Stamp{id: other.id.mirrored()}, Stamp{event: other.event.mirrored()}
+	for _, deeper := range []Stamp{left, right, {event: deepStamp(MaxDepth + 1).event}, deepStamp(5 * MaxDepth), rightID, rightEvent} {
 		_, err = deeper.MarshalBinary()
 		require.ErrorIs(t, err, ErrExhausted)
 		require.EqualError(t, err, "vclock: counter exhausted: a stamp is cut more than 4096 times in one place")
@@ -673,12 +692,18 @@ func TestStampCompareDoesNotAllocate(t *testing.T) {
 		alive := stampsOf(n)
 		a, b := alive[0], alive[n-1]
 		far := b.foreign()
+		next, err := b.Event()
+		require.NoError(t, err)
+		next = next.Peek()
 		require.Zero(t, testing.AllocsPerRun(100, func() {
 			if a.Compare(b) != Concurrent || a.Compare(far) != Concurrent || a.Descends(far) {
 				panic("not concurrent")
 			}
 			if s, err := Join(b, far.Peek()); err != nil || s.Compare(b) != Equal {
 				panic("not known")
+			}
+			if s, err := Join(b, next); err != nil || s.Compare(next) != Equal {
+				panic("not all new")
 			}
 		}))
 		require.Equal(t, float64(cuts), testing.AllocsPerRun(100, func() { _, _ = a.Event() }))

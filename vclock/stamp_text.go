@@ -118,7 +118,7 @@ func (r textReader) id(deep int) idTree {
 	r.want(',')
 	right := r.id(deep - 1)
 	r.want(')')
-	if wrong := wrongID(left, right); wrong != "" {
+	if wrong := wrongID(left, right); r.err == nil && wrong != "" {
 		r.fail("%s", wrong)
 	}
 	if r.err != nil {
@@ -145,7 +145,7 @@ func (r textReader) event(deep int, most uint64) eventTree {
 	r.want(',')
 	right := r.event(deep-1, most-n)
 	r.want(')')
-	if wrong := wrongEvent(left, right); wrong != "" {
+	if wrong := wrongEvent(left, right); r.err == nil && wrong != "" {
 		r.fail("%s", wrong)
 	}
 	if r.err != nil {
