@@ -39,8 +39,9 @@ import (
 //	Join           one pass over both, past what they share; an allocation of 32 bytes for each cut that is new
 //	Compare        one pass over both, no allocation; what they share is not looked at
 //	memory         32 bytes for each cut of each tree
-//	bad at         many who fork and never come back, or join with whom they have no border: then nothing
-//	               becomes even, and each piece has a count as in a Vector, behind pointers
+//	bad at         many who fork and never come back: each piece has a count as in a Vector, behind pointers;
+//	               who retires to whomever: of 64 at a time, after 914 forks, a stamp takes up to 401 bytes,
+//	               and 115 if it is to the one with whom the fewest cuts remain (TestStampSizeUnderChurn)
 //
 // The zero Stamp knows of nothing and owns nothing. It is safe for concurrent readers; a writer needs
 // exclusive access (to that variable: copies are others).

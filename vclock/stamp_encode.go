@@ -23,7 +23,8 @@ import "fmt"
 //	((1,0),(0,1,0))      28   89 90         10 001   001 1 001   0000
 //	                                        (1,0)    (0,1,0)     up to a byte
 //
-// A stamp with a tree deeper than MaxDepth is refused, with ErrExhausted.
+// For 256 that are alive that makes 563 bytes; with a byte or a varint for each number it would be 722
+// (TestStampSize). A stamp with a tree deeper than MaxDepth is refused, with ErrExhausted.
 func (s Stamp) AppendBinary(b []byte) ([]byte, error) {
 	if err := s.checkDepth(); err != nil {
 		return b, err
@@ -101,10 +102,9 @@ func (w *bitWriter) bits(n uint64, size int) {
 func (w *bitWriter) number(n uint64) {
 	size := 2
 	for ; n >= 1<<size; size++ {
-		w.bits(1, 1)
 		n -= 1 << size
 	}
-	w.bits(0, 1)
+	w.bits(1<<(size-1)-2, size-1)
 	w.bits(n, size)
 }
 
