@@ -33,7 +33,7 @@ func stampOf(t testing.TB, text string) (s Stamp) {
 	return s
 }
 
-// TestStampPaper is the run of the paper's section 5.1, figure 3. Planted and caught: a Fork that gives away the
+// TestStampPaper is the sample run of the paper. Planted and caught: a Fork that gives away the
 // first of several pieces, ids that are whole and stay cut.
 func TestStampPaper(t *testing.T) {
 	is := func(want string, s Stamp) {
