@@ -227,7 +227,7 @@ func FuzzStampRun(f *testing.F) {
 	}
 	f.Add(long)
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		alive, naive := []history{{stamp: Seed()}}, []paperStamp{paperSeed()}
+		alive, naive := []heard{{stamp: Seed()}}, []paperStamp{paperSeed()}
 		for n, op := range ops[:min(len(ops), 64)] {
 			i, j, last := int(op>>2)%len(alive), int(op>>5)%len(alive), len(alive)-1
 			h := alive[i]
@@ -235,23 +235,23 @@ func FuzzStampRun(f *testing.F) {
 			case op&3 == 0 && len(alive) < 8:
 				a, b := h.stamp.Fork()
 				x, y := naive[i].fork()
-				alive, naive = append(alive, history{b, h.known}), append(naive, y)
+				alive, naive = append(alive, heard{b, h.known}), append(naive, y)
 				alive[i].stamp, naive[i] = a, x
 			case op&3 == 1 && i < j:
 				s, err := Join(h.stamp, alive[j].stamp)
 				require.NoError(t, err)
-				alive[i], naive[i] = history{s, h.known | alive[j].known}, naive[i].join(naive[j])
+				alive[i], naive[i] = heard{s, h.known | alive[j].known}, naive[i].join(naive[j])
 				alive[j], naive[j] = alive[last], naive[last]
 				alive, naive = alive[:last], naive[:last]
 			case op&3 == 2:
 				s, err := Join(h.stamp, alive[j].stamp.Peek())
 				require.NoError(t, err)
 				naive[i] = naive[i].join(paperStamp{paperLeaf(0), naive[j].event})
-				alive[i] = history{s, h.known | alive[j].known}
+				alive[i] = heard{s, h.known | alive[j].known}
 			default:
 				s, err := h.stamp.Event()
 				require.NoError(t, err)
-				alive[i], naive[i] = history{s, h.known | 1<<n}, naive[i].happen()
+				alive[i], naive[i] = heard{s, h.known | 1<<n}, naive[i].happen()
 			}
 			alive[i].stamp.invariant(t)
 			require.Equal(t, naive[i].String(), alive[i].stamp.String())

@@ -80,13 +80,13 @@ func TestStampPaper(t *testing.T) {
 	is("(0,0)", Stamp{})
 }
 
-// history is a stamp and the set of events that it should know.
-type history struct {
+// heard is a stamp and the set of events that it should know.
+type heard struct {
 	stamp Stamp
 	known uint64
 }
 
-func (h history) compare(g history) Ordering {
+func (h heard) compare(g heard) Ordering {
 	return ordering(h.known&^g.known != 0, g.known&^h.known != 0)
 }
 
@@ -99,29 +99,29 @@ type stampRuns struct {
 	pairs    int
 }
 
-func (w *stampRuns) walk(steps, events int, alive, ever []history) {
+func (w *stampRuns) walk(steps, events int, alive, ever []heard) {
 	if steps == 0 {
 		w.runs++
 		return
 	}
 	for i, h := range alive {
-		others := append(append([]history(nil), alive[:i]...), alive[i+1:]...)
+		others := append(append([]heard(nil), alive[:i]...), alive[i+1:]...)
 		a, b := h.stamp.Fork()
-		w.step(steps, events, others, ever, history{a, h.known}, history{b, h.known})
+		w.step(steps, events, others, ever, heard{a, h.known}, heard{b, h.known})
 		e, err := h.stamp.Event()
 		w.ok(err)
-		w.step(steps, events+1, others, ever, history{e, h.known | 1<<events})
+		w.step(steps, events+1, others, ever, heard{e, h.known | 1<<events})
 		for j, g := range others {
 			if w.messages {
 				s, err := Join(h.stamp, g.stamp.Peek())
 				w.ok(err)
-				w.step(steps, events, others, ever, history{s, h.known | g.known})
+				w.step(steps, events, others, ever, heard{s, h.known | g.known})
 			}
 			if j >= i { // once each
 				s, err := Join(h.stamp, g.stamp)
 				w.ok(err)
-				rest := append(append([]history(nil), others[:j]...), others[j+1:]...)
-				w.step(steps, events, rest, ever, history{s, h.known | g.known})
+				rest := append(append([]heard(nil), others[:j]...), others[j+1:]...)
+				w.step(steps, events, rest, ever, heard{s, h.known | g.known})
 			}
 		}
 	}
@@ -133,7 +133,7 @@ func (w *stampRuns) ok(err error) {
 	}
 }
 
-func (w *stampRuns) step(steps, events int, others, ever []history, made ...history) {
+func (w *stampRuns) step(steps, events int, others, ever []heard, made ...heard) {
 	alive := append(others[:len(others):len(others)], made...)
 	ever = ever[:len(ever):len(ever)]
 	for _, h := range made {
@@ -172,7 +172,7 @@ func TestStampRuns(t *testing.T) {
 		messages    bool
 	}{{6, 31_003, false}, {5, 12_291, true}} {
 		w := stampRuns{t: t, messages: c.messages}
-		w.walk(c.steps, 0, []history{{stamp: Seed()}}, []history{{stamp: Seed()}})
+		w.walk(c.steps, 0, []heard{{stamp: Seed()}}, []heard{{stamp: Seed()}})
 		t.Logf("%d steps, messages %v: %d runs, %d pairs", c.steps, c.messages, w.runs, w.pairs)
 		require.Equal(t, c.runs, w.runs)
 	}
