@@ -286,41 +286,36 @@ func (d *Delivery[M]) Pending() int {
 	return len(d.held)
 }
 
-// appendMessage writes the canonical binary form, if that of the body is: its sender, as all names are
-// written, its vector without the form, and the body up to the end.
+// Encode adds the canonical binary form to b: the sender, as all names are written, the vector without its
+// form, and the body as codec writes it.
 //
-//	from a, after {"a":1, "b":2}, "hi"    38   01 61   02 01 61 01 01 62 02   68 69
-//	                                      form from    deps                   body
-func appendMessage[M any](b []byte, m Message[M], body func([]byte, M) ([]byte, error)) ([]byte, error) {
+//	from a, after {"a":1, "b":2}, "hi", with StringCodec    38   01 61   02 01 61 01 01 62 02   02 68 69
+//	                                                        form from    deps                   body
+func (m Message[M]) Encode(b []byte, codec Codec[M]) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
 	b = appendID(append(b, kindMessage.form()), "", m.From)
-	return body(m.Deps.appendTo(b), m.Body)
+	b, err := codec.Append(m.Deps.appendTo(b), m.Body)
+	if err != nil {
+		return nil, fmt.Errorf("vclock: Message: its body: %w", err)
+	}
+	return b, nil
 }
 
-// parseMessage reads what appendMessage writes, and nothing else. The body gets a copy of its bytes, and returns
-// those that it has not read, of which there must be none.
-func parseMessage[M any](b []byte, body func([]byte) (M, []byte, error)) (m Message[M], err error) {
+// Decode reads what Encode writes, and nothing else.
+func (m *Message[M]) Decode(b []byte, codec Codec[M]) error {
 	d := decode(kindMessage, b)
-	m.From = d.id("")
-	m.Deps = d.vector()
+	got := Message[M]{From: d.id(""), Deps: d.vector()}
 	if d.err == nil {
-		if err := m.check(); err != nil {
+		if err := got.check(); err != nil {
 			d.fail("%v", err)
 		}
 	}
-	if d.err != nil {
-		return Message[M]{}, d.err
-	}
-	value, rest, err := body(slices.Clone(b[d.at:]))
-	if err != nil {
-		return Message[M]{}, fmt.Errorf("%w Message: byte %d: its body: %w", ErrCorrupt, d.at, err)
-	}
-	d.at = len(b) - len(rest)
-	m.Body = value
+	got.Body = parseValue(d, codec)
 	if err := d.end(); err != nil {
-		return Message[M]{}, err
+		return err
 	}
-	return m, nil
+	*m = got
+	return nil
 }

@@ -393,26 +393,32 @@ func TestDeliveryManyGoroutines(t *testing.T) {
 	require.Len(t, dots, 4*len(h.messages))
 }
 
-func appendText(b []byte, s string) ([]byte, error) { return append(b, s...), nil }
+// cryCodec is a StringCodec that hates one.
+type cryCodec struct{ StringCodec }
 
-func parseText(b []byte) (string, []byte, error) {
-	if i := strings.IndexByte(string(b), 0); i >= 0 {
-		return string(b[:i]), b[i:], nil
+func (c cryCodec) Append(b []byte, v string) ([]byte, error) {
+	if v == "!" {
+		return nil, errors.New("a cry")
 	}
-	if len(b) > 0 && b[0] == '!' {
-		return "", nil, errors.New("a cry")
+	return c.StringCodec.Append(b, v)
+}
+
+func (c cryCodec) Parse(b []byte) (string, []byte, error) {
+	v, rest, err := c.StringCodec.Parse(b)
+	if v == "!" {
+		err = errors.New("a cry")
 	}
-	return string(b), nil, nil
+	return v, rest, err
 }
 
 // TestMessageBytes are known ones, and what is not canonical.
 func TestMessageBytes(t *testing.T) {
 	m := Message[string]{From: "a", Deps: vec(t, map[ID]uint64{"a": 1, "b": 2}), Body: "hi"}
-	b, err := appendMessage(nil, m, appendText)
+	b, err := m.Encode(nil, cryCodec{})
 	require.NoError(t, err)
-	require.Equal(t, "\x38\x01a\x02\x01a\x01\x01b\x02hi", string(b))
-	read, err := parseMessage(b, parseText)
-	require.NoError(t, err)
+	require.Equal(t, "\x38\x01a\x02\x01a\x01\x01b\x02\x02hi", string(b))
+	var read Message[string]
+	require.NoError(t, read.Decode(b, cryCodec{}))
 	require.Equal(t, m, read)
 	require.Equal(t, "a:2", read.Dot().String())
 
@@ -423,30 +429,34 @@ func TestMessageBytes(t *testing.T) {
 		"\x38\x11a\x00":          "byte 1: a name that shares more than there is",
 		"\x38\x01a":              "byte 3: it ends in a number",
 		"\x38\x01a\x01\x01a\x00": "byte 7: a number of 0 for a",
-		"\x38\x01a\x00hi\x00":    "byte 6: 1 bytes after the end",
-		"\x38\x01a\x00!":         "byte 4: its body: a cry",
+		"\x38\x01a\x00\x02hi\x00": "byte 7: 1 bytes after the end",
+		"\x38\x01a\x00\x03hi":     "byte 4: a value: 3 bytes, but 2 are left",
+		"\x38\x01a\x00\x01!":      "byte 4: a value: a cry",
 		"\x38\x01a\x01\x01a" + "\x80\x80\x80\x80\x80\x80\x80\x80\x40": "exhausted",
 	} {
-		_, err := parseMessage([]byte(text), parseText)
+		err := read.Decode([]byte(text), cryCodec{})
 		require.ErrorIs(t, err, ErrCorrupt, "%q", text)
 		require.ErrorContains(t, err, "vclock: corrupt Message: "[:23], "%q", text)
 		require.ErrorContains(t, err, said, "%q", text)
+		require.Equal(t, m, read)
 	}
-	_, err = appendMessage(nil, Message[string]{}, appendText)
+	_, err = Message[string]{}.Encode(nil, cryCodec{})
 	require.ErrorIs(t, err, ErrID)
+	_, err = Message[string]{From: "a", Body: "!"}.Encode(nil, cryCodec{})
+	require.EqualError(t, err, "vclock: Message: its body: a cry")
 }
 
 func FuzzMessage(f *testing.F) {
-	f.Add([]byte("\x38\x01a\x02\x01a\x01\x01b\x02hi"))
-	f.Add([]byte("\x38\x01a\x00"))
+	f.Add([]byte("\x38\x01a\x02\x01a\x01\x01b\x02\x02hi"))
+	f.Add([]byte("\x38\x01a\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := parseMessage(b, parseText)
-		if err != nil {
+		var m Message[string]
+		if m.Decode(b, StringCodec{}) != nil {
 			require.Zero(t, m)
 			return
 		}
 		m.Deps.invariant(t)
-		again, err := appendMessage(nil, m, appendText)
+		again, err := m.Encode(nil, StringCodec{})
 		require.NoError(t, err)
 		require.Equal(t, b, again)
 	})

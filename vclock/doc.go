@@ -19,17 +19,17 @@
 //	I4  no counter wraps, goes back, or takes a number that is past its end
 //	I5  equal values have equal bytes; a decoder accepts nothing else, and needs memory in
 //	    proportion to its input
-//	I6  an assigned copy of a value never changes
+//	I6  an assigned copy of a value never changes (of a Context: a Clone)
 //
 // # Cost
 //
 //	Lamport       8 bytes, one atomic addition; says before, where it may be concurrent
 //	Vector        8 bytes a replica and its name once; Compare and Merge one pass
-//	Context       the same, and 16 bytes for each gap
+//	Context       the same, and 32 bytes for each gap; changed in place
 //	DVVSet        a Vector and a dot for each value
-//	HLC           a read of the clock and a compare-and-swap
+//	HLC           a read of the clock and a compare-and-swap; a mutex while the clock is behind
 //	Stamp         grows and shrinks with who is alive, not with who ever was
-//	Matrix        a Vector for each replica
+//	Matrix        8 bytes for each pair of replicas
 //
 // # Concurrency
 //
@@ -45,7 +45,7 @@
 //
 // # Differences from the paper
 //
-// Counters end at 2⁶², and names are bytes in order. Each file names its paper and how it differs.
+// Counters end at 2⁶², an HLC in 2262, and names are bytes in order. Each file names its paper and how it differs.
 //
 // # References
 //

@@ -237,8 +237,8 @@ func TestDVVSetReconcileIsKept(t *testing.T) {
 	require.Equal(t, `{"a":3, "b":1} [a:3=v1+v2 b:1=v3]`, mergedSets(b, a).String())
 }
 
-// event is a write as one who sees everything knows it: which writes its client had read.
-type event struct {
+// clientWrite is a write as one who sees everything knows it: which writes its client had read.
+type clientWrite struct {
 	dot Dot
 	saw map[int]bool
 }
@@ -255,7 +255,7 @@ func TestDVVSetModel(t *testing.T) {
 	}
 	for range rounds {
 		const servers, clients = 3, 4
-		var events []event
+		var events []clientWrite
 		var sets [servers]DVVSet[int]
 		var heard [servers]map[int]bool
 		var ctxs [clients]Vector
@@ -282,7 +282,7 @@ func TestDVVSetModel(t *testing.T) {
 				}
 				w := len(events)
 				require.NoError(t, sets[i].Put(ctxs[c], nameOf(i), w))
-				events = append(events, event{Dot{nameOf(i), sets[i].Context().Get(nameOf(i))}, cloneSet(read[c])})
+				events = append(events, clientWrite{Dot{nameOf(i), sets[i].Context().Get(nameOf(i))}, cloneSet(read[c])})
 				heard[i][w] = true
 				addAll(heard[i], read[c])
 			}
@@ -292,7 +292,7 @@ func TestDVVSetModel(t *testing.T) {
 	}
 }
 
-func siblingsOf(events []event, heard map[int]bool) (values []int) {
+func siblingsOf(events []clientWrite, heard map[int]bool) (values []int) {
 	for v := range events {
 		is := heard[v]
 		for w := range heard {

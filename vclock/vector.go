@@ -69,7 +69,7 @@ func VectorOf(counts map[ID]uint64) (v Vector, err error) {
 
 // Get returns how many events of a replica are known.
 func (v Vector) Get(id ID) uint64 {
-	if i, is := slices.BinarySearch(v.names, id); is {
+	if i, is := find(v.names, id); is {
 		return v.counts[i]
 	}
 	return 0
@@ -101,7 +101,7 @@ func (v *Vector) Advance(id ID, by uint64) (Dot, error) {
 	if err := id.check(); err != nil {
 		return Dot{}, err
 	}
-	i, is := slices.BinarySearch(v.names, id)
+	i, is := find(v.names, id)
 	n := by
 	if is {
 		n += v.counts[i] // may wrap, to less than by
@@ -126,7 +126,7 @@ func (v *Vector) Advance(id ID, by uint64) (Dot, error) {
 // gone for ever and that all others forget it too: a vector that still has it is
 // after, or beside, one that has forgotten it. Nothing is ever forgotten otherwise.
 func (v *Vector) Forget(id ID) bool {
-	i, is := slices.BinarySearch(v.names, id)
+	i, is := find(v.names, id)
 	if is {
 		v.names = slices.Concat(v.names[:i], v.names[i+1:])
 		v.counts = slices.Concat(v.counts[:i], v.counts[i+1:])
