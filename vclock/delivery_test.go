@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -423,12 +422,12 @@ func TestMessageBytes(t *testing.T) {
 	require.Equal(t, "a:2", read.Dot().String())
 
 	for text, said := range map[string]string{
-		"":                       "byte 0: it ends here",
-		"\x08\x00":               "byte 0: this is a Vector",
-		"\x38":                   "byte 1: it ends here",
-		"\x38\x11a\x00":          "byte 1: a name that shares more than there is",
-		"\x38\x01a":              "byte 3: it ends in a number",
-		"\x38\x01a\x01\x01a\x00": "byte 7: a number of 0 for a",
+		"":                        "byte 0: it ends here",
+		"\x08\x00":                "byte 0: this is a Vector",
+		"\x38":                    "byte 1: it ends here",
+		"\x38\x11a\x00":           "byte 1: a name that shares more than there is",
+		"\x38\x01a":               "byte 3: it ends in a number",
+		"\x38\x01a\x01\x01a\x00":  "byte 7: a number of 0 for a",
 		"\x38\x01a\x00\x02hi\x00": "byte 7: 1 bytes after the end",
 		"\x38\x01a\x00\x03hi":     "byte 4: a value: 3 bytes, but 2 are left",
 		"\x38\x01a\x00\x01!":      "byte 4: a value: a cry",

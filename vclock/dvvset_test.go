@@ -459,7 +459,7 @@ func TestDVVSetRefuses(t *testing.T) {
 	refused(s.Put(vec(t, map[ID]uint64{"a": 4}), "a", "x"), ErrBehind,
 		"vclock: server is behind itself: a is told of its event 4, and is at 3")
 	refused(s.Put(vec(t, map[ID]uint64{"new": 1}), "new", "x"), ErrBehind, "new is told of its event 1, and is at 0")
-	refused(s.Put(s.Context(), "b", "x"), ErrExhausted, "b at 4611686018427387905")
+	refused(s.Put(s.Context(), "b", "x"), ErrExhausted, "b at 4611686018427387904 and 1 more")
 	refused(s.Put(s.Context(), "", "x"), ErrID, "empty")
 	refused(s.Reconcile("b", func([]string) string { return "" }), ErrExhausted, "b at")
 	require.PanicsWithValue(t, "vclock: LWW without an order", func() { s.LWW(nil) })
