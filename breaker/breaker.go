@@ -72,7 +72,7 @@ func New(c Config) (*Breaker, error) {
 func newBreaker(c Config, seed uint64) (*Breaker, error) {
 	config, err := c.complete()
 	if err != nil {
-		return nil, fmt.Errorf("breaker: Config: %w", err)
+		return nil, fmt.Errorf("breaker: New: %w", err)
 	}
 	b := &Breaker{
 		config:  config,

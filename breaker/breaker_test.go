@@ -41,7 +41,7 @@ func TestConfig(t *testing.T) {
 		"Trip: AnyOf: rule 0: 0 consecutive failures":               {Trip: AnyOf(ConsecutiveFailures(0))},
 	} {
 		_, err := New(c)
-		require.ErrorContains(t, err, "breaker: Config: ")
+		require.ErrorContains(t, err, "breaker: New: ")
 		require.ErrorContains(t, err, want)
 	}
 	b := must(t, Config{})

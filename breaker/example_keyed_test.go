@@ -92,7 +92,7 @@ func ExampleKeyedConfig() {
 	_, err = hosts.Get("slow.example.com")
 	fmt.Println(err)
 	// Output:
-	// breaker: Keyed: Make of "slow.example.com": breaker: Config: Trip: a rate of 2: want above 0 and up to 1
+	// breaker: Keyed: Make of "slow.example.com": breaker: New: Trip: a rate of 2: want above 0 and up to 1
 }
 
 // By its key, each call finds the breaker of its own host.

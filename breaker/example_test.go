@@ -278,7 +278,7 @@ func ExampleTrip() {
 	fmt.Println(err)
 	// Output:
 	// <nil>
-	// breaker: Config: Trip: at least 200 calls of the last 100: the circuit would never open
+	// breaker: New: Trip: at least 200 calls of the last 100: the circuit would never open
 }
 
 // Each change is a line of the log.

@@ -219,7 +219,7 @@ func TestHandlerKeys(t *testing.T) {
 	require.Equal(t, 503, w.Code)
 	require.Equal(t, "1", w.Header().Get("Retry-After"))
 	require.Equal(t, 503, ask(t, h, "/?tenant=bad").Code)
-	require.Equal(t, []string{ErrNoRoom.Error(), `breaker: Keyed: Make of "bad": breaker: Config: -1 Probes: want 1 to 65536`}, reported)
+	require.Equal(t, []string{ErrNoRoom.Error(), `breaker: Keyed: Make of "bad": breaker: New: -1 Probes: want 1 to 65536`}, reported)
 	c.FailOpen = true
 	require.Equal(t, 500, ask(t, mustHandler(t, c), "/?tenant=c").Code)
 	require.Len(t, reported, 3)

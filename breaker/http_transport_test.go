@@ -195,7 +195,7 @@ func TestTransportBody(t *testing.T) {
 	require.ErrorIs(t, err, ErrOpen)
 	require.True(t, closed)
 	closed, err = send(transport, get(t, "http://bad/"))
-	require.EqualError(t, err, `breaker: Keyed: Make of "bad": breaker: Config: -1 Probes: want 1 to 65536`)
+	require.EqualError(t, err, `breaker: Keyed: Make of "bad": breaker: New: -1 Probes: want 1 to 65536`)
 	require.True(t, closed)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

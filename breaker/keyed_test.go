@@ -100,7 +100,7 @@ func TestKeyedBadMake(t *testing.T) {
 		return Config{Probes: -1}
 	}})
 	_, err := k.Get("bad")
-	require.EqualError(t, err, `breaker: Keyed: Make of "bad": breaker: Config: -1 Probes: want 1 to 65536`)
+	require.EqualError(t, err, `breaker: Keyed: Make of "bad": breaker: New: -1 Probes: want 1 to 65536`)
 	require.PanicsWithValue(t, "no such tenant", func() { _, _ = k.Get("worse") })
 	require.Zero(t, k.Len())
 	k.invariant(t)
