@@ -1,8 +1,10 @@
 package vclock
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -94,12 +96,35 @@ func histories(t *testing.T, check func(h history)) {
 	}
 }
 
-// TestHistoryVector: a vector clock has the order of events, for each pair. Planted and caught: a process that does not
-// count receipts, that takes over a vector instead of merging it, a message that carries the clock of before its event.
+// sameOrder holds that clocks order all pairs of events as they happened, and that some were concurrent.
+func sameOrder[S fmt.Stringer](t *testing.T, h history, stamps []S, compare func(a, b S) Ordering) {
+	t.Helper()
+	for i := range stamps {
+		for j := range stamps {
+			if got, want := compare(stamps[i], stamps[j]), h.order(i, j); got != want {
+				t.Fatalf("events %d and %d: %v and %v are %v, want %v", i, j, stamps[i], stamps[j], got, want)
+			}
+		}
+	}
+}
+
+// concurrent counts the pairs of events of which neither happened before the other.
+func (h history) concurrent() (n int) {
+	for i := range h.events {
+		for j := range i {
+			if h.order(i, j) == Concurrent {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// TestHistoryVector: a vector clock has the order of events, for each pair. Planted and caught: a process that takes
+// over a vector instead of merging it.
 func TestHistoryVector(t *testing.T) {
-	concurrent := 0
 	histories(t, func(h history) {
-		stamps := stampAll(t, h, func(process int, last, from *Vector) (v Vector) {
+		sameOrder(t, h, stampAll(t, h, func(process int, last, from *Vector) (v Vector) {
 			if last != nil {
 				v = *last
 			}
@@ -109,16 +134,188 @@ func TestHistoryVector(t *testing.T) {
 			_, err := v.Tick(nameOf(process))
 			require.NoError(t, err)
 			return v
+		}), Vector.Compare)
+	})
+}
+
+// TestHistoryContext: so has a context of all events that are known.
+func TestHistoryContext(t *testing.T) {
+	histories(t, func(h history) {
+		sameOrder(t, h, stampAll(t, h, func(process int, last, from *Context) (c Context) {
+			if last != nil {
+				c = last.Clone()
+			}
+			if from != nil {
+				c.Merge(*from)
+			}
+			_, err := c.Next(nameOf(process))
+			require.NoError(t, err)
+			return c
+		}), Context.Compare)
+	})
+}
+
+// TestHistoryStamp: and an interval tree clock, of which each process has a piece, and a message only what has happened.
+// Planted and caught: a process that does not join what a message knows.
+func TestHistoryStamp(t *testing.T) {
+	histories(t, func(h history) {
+		pieces := []Stamp{Seed()}
+		for len(pieces) < h.processes {
+			a, b := pieces[0].Fork()
+			pieces = append(pieces[1:], a, b)
+		}
+		sameOrder(t, h, stampAll(t, h, func(process int, last, from *Stamp) Stamp {
+			s := pieces[process]
+			if last != nil {
+				s = *last
+			}
+			var err error
+			if from != nil {
+				s, err = Join(s, from.Peek())
+				require.NoError(t, err)
+			}
+			s, err = s.Event()
+			require.NoError(t, err)
+			return s
+		}), Stamp.Compare)
+	})
+}
+
+// TestHistoryDVVSet: and sets of versions, where an event is to read what is there and to write over it.
+func TestHistoryDVVSet(t *testing.T) {
+	histories(t, func(h history) {
+		sameOrder(t, h, stampAll(t, h, func(process int, last, from *DVVSet[string]) (s DVVSet[string]) {
+			if last != nil {
+				s = *last
+			}
+			if from != nil {
+				s.Merge(*from)
+			}
+			require.NoError(t, s.Put(s.Context(), nameOf(process), "x"))
+			require.Equal(t, 1, s.Len())
+			return s
+		}), DVVSet[string].Compare)
+	})
+}
+
+// TestHistoryMatrix: and what a matrix has of its own replica.
+func TestHistoryMatrix(t *testing.T) {
+	histories(t, func(h history) {
+		var members []ID
+		for i := range h.processes {
+			members = append(members, nameOf(i))
+		}
+		type owned struct {
+			fmt.Stringer
+			row Vector
+			all Matrix
+		}
+		sameOrder(t, h, stampAll(t, h, func(process int, last, from *owned) owned {
+			m, err := NewMatrix(members...)
+			require.NoError(t, err)
+			if last != nil {
+				m = last.all
+			}
+			own := nameOf(process)
+			row, _ := m.Get(own)
+			if from != nil {
+				m.Merge(from.all)
+				row.Merge(from.row)
+			}
+			_, err = row.Tick(own)
+			require.NoError(t, err)
+			_, err = m.Observe(own, row)
+			require.NoError(t, err)
+			row, _ = m.Get(own)
+			return owned{row, row, m}
+		}), func(a, b owned) Ordering { return a.row.Compare(b.row) })
+	})
+}
+
+// TestHistoryLamport: one way only. What happened before has the smaller number; but what has the smaller number may be
+// concurrent, and of those pairs that are, most have one. The log says how many.
+func TestHistoryLamport(t *testing.T) {
+	concurrent, ordered := 0, 0
+	histories(t, func(h history) {
+		clocks := make([]Lamport, h.processes)
+		stamps := stampAll(t, h, func(process int, _, from *uint64) uint64 {
+			if from != nil {
+				require.NoError(t, clocks[process].Witness(*from))
+			}
+			n, err := clocks[process].Tick()
+			require.NoError(t, err)
+			return n
 		})
 		for i := range stamps {
 			for j := range stamps {
-				if got, want := stamps[i].Compare(stamps[j]), h.order(i, j); got != want {
-					t.Fatalf("events %d and %d: %v and %v are %v, want %v", i, j, stamps[i], stamps[j], got, want)
-				} else if want == Concurrent {
+				switch h.order(i, j) {
+				case Before:
+					require.Less(t, stamps[i], stamps[j])
+				case Concurrent:
 					concurrent++
+					if stamps[i] != stamps[j] {
+						ordered++
+					}
 				}
 			}
 		}
 	})
-	require.NotZero(t, concurrent)
+	t.Logf("%d of %d pairs that were concurrent have numbers that say otherwise", ordered/2, concurrent/2)
+	require.Greater(t, ordered, concurrent/2)
+}
+
+// TestHistoryHLC: the same of a hybrid clock, whatever the clocks on the wall say, and these are off by up to half
+// a second. By the wall, what came later is often earlier: the log says how often.
+func TestHistoryHLC(t *testing.T) {
+	r := seed.New(t)
+	pairs, wrong := 0, 0
+	histories(t, func(h history) {
+		now := time.Unix(1e9, 0)
+		hybrid, off := make([]*HLC, h.processes), make([]time.Duration, h.processes)
+		for i := range hybrid {
+			off[i] = time.Duration(r.IntN(500)) * time.Millisecond
+			var err error
+			hybrid[i], err = NewHLC(HLCConfig{Now: func() time.Time { return now.Add(off[i]) }})
+			require.NoError(t, err)
+		}
+		type both struct {
+			hybrid Timestamp
+			wall   time.Time
+		}
+		stamps := stampAll(t, h, func(process int, _, from *both) (s both) {
+			now = now.Add(time.Duration(r.IntN(20)) * time.Millisecond)
+			var err error
+			if from != nil {
+				s.hybrid, err = hybrid[process].Update(from.hybrid)
+			} else {
+				s.hybrid, err = hybrid[process].Now()
+			}
+			require.NoError(t, err)
+			s.wall = now.Add(off[process])
+			return s
+		})
+		for i := range stamps {
+			for j := range stamps {
+				if h.order(i, j) == Before {
+					require.Negative(t, stamps[i].hybrid.Compare(stamps[j].hybrid))
+					if pairs++; !stamps[i].wall.Before(stamps[j].wall) {
+						wrong++
+					}
+				}
+			}
+		}
+	})
+	t.Logf("of %d pairs, of which one happened before the other, the wall has %d the other way round, and the HLC none", pairs, wrong)
+	require.NotZero(t, wrong)
+}
+
+// TestHistories holds that there is something to find in them.
+func TestHistories(t *testing.T) {
+	pairs, concurrent := 0, 0
+	histories(t, func(h history) {
+		pairs += len(h.events) * (len(h.events) - 1) / 2
+		concurrent += h.concurrent()
+	})
+	require.Greater(t, concurrent, pairs/10)
+	require.Less(t, concurrent, pairs*9/10)
 }
