@@ -221,6 +221,7 @@ func TestDVVSetSiblings(t *testing.T) {
 			}
 			most = max(most, dotted.Len())
 		}
+		t.Logf("%s, 101 writes: %d siblings with a version vector, %d with dots", name, len(plain.values), dotted.Len())
 		require.Len(t, plain.values, 101, name)
 		require.Equal(t, []int{100, 101}, dotted.Values(), name)
 		require.Equal(t, map[bool]int{true: 3, false: 2}[blind], most, name)
