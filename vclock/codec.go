@@ -80,24 +80,24 @@ func cutBytes(b []byte) (v, rest []byte, err error) {
 	return rest[:n], rest[n:], nil
 }
 
-// parseValue reads a value of others, and does not trust its codec: what is written again must be the same
+// ParseValue reads a value of others, and does not trust its codec: what is written again must be the same
 // bytes, or equal values would not have equal bytes any more.
-func parseValue[V any](d *decoder, codec Codec[V]) (none V) {
+func ParseValue[V any](d *Decoder, codec Codec[V]) (none V) {
 	if d.err != nil {
 		return none
 	}
 	from := d.all[d.at:]
 	v, rest, err := codec.Parse(from)
 	if err != nil {
-		d.fail("a value: %v", err)
+		d.Fail("a value: %v", err)
 		return none
 	}
 	if len(rest) > len(from) {
-		d.fail("a value whose codec returns more than there was")
+		d.Fail("a value whose codec returns more than there was")
 		return none
 	}
 	if again, err := codec.Append(nil, v); err != nil || !bytes.Equal(again, from[:len(from)-len(rest)]) {
-		d.fail("a value that its codec would write otherwise")
+		d.Fail("a value that its codec would write otherwise")
 		return none
 	}
 	d.at = len(d.all) - len(rest)

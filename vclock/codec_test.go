@@ -72,19 +72,19 @@ func TestCodecs(t *testing.T) {
 // there was, is refused. Planted and caught: each of these let through, and a codec that cannot write what it has
 // read.
 func TestParseValueTrustsNobody(t *testing.T) {
-	read := func(text string) *decoder { return &decoder{kind: kindDVVSet, all: []byte(text)} }
+	read := func(text string) *Decoder { return NewDecoder(ErrCorrupt, kindDVVSet.String(), []byte(text)) }
 	d := read("Ab")
-	require.Equal(t, byte('A'), parseValue(d, sloppyCodec{}))
+	require.Equal(t, byte('A'), ParseValue(d, sloppyCodec{}))
 	require.Equal(t, 1, d.at)
-	require.Zero(t, parseValue(d, sloppyCodec{}))
+	require.Zero(t, ParseValue(d, sloppyCodec{}))
 	require.EqualError(t, d.err, "vclock: corrupt DVVSet: byte 1: a value that its codec would write otherwise")
-	require.Zero(t, parseValue(d, sloppyCodec{}), "the first error stays")
+	require.Zero(t, ParseValue(d, sloppyCodec{}), "the first error stays")
 	d = read("a")
-	parseValue(d, growingCodec{})
-	require.ErrorContains(t, d.end(), "returns more than there was")
+	ParseValue(d, growingCodec{})
+	require.ErrorContains(t, d.End(), "returns more than there was")
 	d = read("a")
-	require.Zero(t, parseValue(d, badCodec{}))
-	require.ErrorIs(t, d.end(), ErrCorrupt)
+	require.Zero(t, ParseValue(d, badCodec{}))
+	require.ErrorIs(t, d.End(), ErrCorrupt)
 }
 
 func FuzzCodecs(f *testing.F) {

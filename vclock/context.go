@@ -297,7 +297,12 @@ func (c Context) Meet(d Context) (both Context) {
 //
 //	{"a":"1-3,5-6,9", "b":"2"}    10   01 01 61 03   02   01 61 02  00 01  01 00   01 62 01  00 00
 func (c Context) AppendBinary(b []byte) ([]byte, error) {
-	b = c.base.appendTo(append(b, kindContext.form()))
+	return c.AppendTo(append(b, kindContext.form())), nil
+}
+
+// AppendTo writes it without the form, as a part of something else.
+func (c Context) AppendTo(b []byte) []byte {
+	b = c.base.AppendTo(b)
 	replicas := 0
 	for i, s := range c.beyond {
 		if i == 0 || s.ID != c.beyond[i-1].ID {
@@ -311,7 +316,7 @@ func (c Context) AppendBinary(b []byte) ([]byte, error) {
 		for n < len(rest) && rest[n].ID == id {
 			n++
 		}
-		b = binary.AppendUvarint(appendID(b, before, id), uint64(n))
+		b = binary.AppendUvarint(AppendID(b, before, id), uint64(n))
 		end := c.base.Get(id)
 		for _, s := range rest[:n] {
 			b = binary.AppendUvarint(b, s.From-end-2)
@@ -320,7 +325,7 @@ func (c Context) AppendBinary(b []byte) ([]byte, error) {
 		}
 		before, rest = id, rest[n:]
 	}
-	return b, nil
+	return b
 }
 
 // MarshalBinary is AppendBinary to nothing.
@@ -329,31 +334,40 @@ func (c Context) MarshalBinary() ([]byte, error) { return c.AppendBinary(nil) }
 // UnmarshalBinary reads what AppendBinary writes, and nothing else.
 func (c *Context) UnmarshalBinary(b []byte) error {
 	d := decode(kindContext, b)
-	got := Context{base: d.vector()}
-	before := ID("")
-	for range d.count(5) {
-		id := d.id(before)
-		got.beyond = d.spans(got.beyond, id, got.base.Get(id))
-		before = id
-	}
-	if err := d.end(); err != nil {
+	got := d.Context()
+	if err := d.End(); err != nil {
 		return err
 	}
 	*c = got
 	return nil
 }
 
+// Context reads what AppendTo writes.
+func (d *Decoder) Context() Context {
+	c := Context{base: d.Vector()}
+	before := ID("")
+	for range d.Count(5) {
+		id := d.ID(before)
+		c.beyond = d.spans(c.beyond, id, c.base.Get(id))
+		before = id
+	}
+	if d.err != nil {
+		return Context{}
+	}
+	return c
+}
+
 // spans reads those of a replica that is known up to end, and adds them to a list.
-func (d *decoder) spans(list []Span, id ID, end uint64) []Span {
-	n := d.count(2)
+func (d *Decoder) spans(list []Span, id ID, end uint64) []Span {
+	n := d.Count(2)
 	if n == 0 {
-		d.fail("no spans of %v", id)
+		d.Fail("no spans of %v", id)
 	}
 	for range n {
-		from := end + 2 + d.number(MaxCount)
-		end = from + d.number(MaxCount)
+		from := end + 2 + d.Number(MaxCount)
+		end = from + d.Number(MaxCount)
 		if end > MaxCount {
-			d.fail("%v at %d, at most %d", id, end, uint64(MaxCount))
+			d.Fail("%v at %d, at most %d", id, end, uint64(MaxCount))
 		}
 		if d.err != nil {
 			return nil

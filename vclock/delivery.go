@@ -295,8 +295,8 @@ func (m Message[M]) Encode(b []byte, codec Codec[M]) ([]byte, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	b = appendID(append(b, kindMessage.form()), "", m.From)
-	b, err := codec.Append(m.Deps.appendTo(b), m.Body)
+	b = AppendID(append(b, kindMessage.form()), "", m.From)
+	b, err := codec.Append(m.Deps.AppendTo(b), m.Body)
 	if err != nil {
 		return nil, fmt.Errorf("vclock: Message: its body: %w", err)
 	}
@@ -306,14 +306,14 @@ func (m Message[M]) Encode(b []byte, codec Codec[M]) ([]byte, error) {
 // Decode reads what Encode writes, and nothing else.
 func (m *Message[M]) Decode(b []byte, codec Codec[M]) error {
 	d := decode(kindMessage, b)
-	got := Message[M]{From: d.id(""), Deps: d.vector()}
+	got := Message[M]{From: d.ID(""), Deps: d.Vector()}
 	if d.err == nil {
 		if err := got.check(); err != nil {
-			d.fail("%v", err)
+			d.Fail("%v", err)
 		}
 	}
-	got.Body = parseValue(d, codec)
-	if err := d.end(); err != nil {
+	got.Body = ParseValue(d, codec)
+	if err := d.End(); err != nil {
 		return err
 	}
 	*m = got

@@ -218,7 +218,7 @@ func (s *DVVSet[V]) LWW(less func(a, b V) bool) {
 //
 //	{"a":3} a:2="y" a:3="zz", with StringCodec    18   01 01 61 03   02   00 01 01 79   00 00 02 7a 7a
 func (s DVVSet[V]) Encode(b []byte, codec Codec[V]) ([]byte, error) {
-	b = s.context.appendTo(append(b, kindDVVSet.form()))
+	b = s.context.AppendTo(append(b, kindDVVSet.form()))
 	b = binary.AppendUvarint(b, uint64(len(s.siblings)))
 	for _, sib := range s.siblings {
 		i, _ := slices.BinarySearch(s.context.names, sib.dot.ID)
@@ -235,21 +235,21 @@ func (s DVVSet[V]) Encode(b []byte, codec Codec[V]) ([]byte, error) {
 // Decode reads what Encode writes, and nothing else.
 func (s *DVVSet[V]) Decode(b []byte, codec Codec[V]) error {
 	d := decode(kindDVVSet, b)
-	got := DVVSet[V]{context: d.vector()}
+	got := DVVSet[V]{context: d.Vector()}
 	before := Dot{}
-	for range d.count(2) {
+	for range d.Count(2) {
 		dot := d.dotOf(got.context)
 		if d.err == nil && dot.order(before) <= 0 {
-			d.fail("%v after %v", dot, before)
+			d.Fail("%v after %v", dot, before)
 		}
-		v := parseValue(d, codec)
+		v := ParseValue(d, codec)
 		if d.err != nil {
 			return d.err
 		}
 		got.siblings = append(got.siblings, sibling[V]{dot, v})
 		before = dot
 	}
-	if err := d.end(); err != nil {
+	if err := d.End(); err != nil {
 		return err
 	}
 	*s = got
@@ -257,15 +257,15 @@ func (s *DVVSet[V]) Decode(b []byte, codec Codec[V]) error {
 }
 
 // dotOf reads a dot that a vector contains.
-func (d *decoder) dotOf(v Vector) Dot {
+func (d *Decoder) dotOf(v Vector) Dot {
 	if d.err == nil && v.Len() == 0 {
-		d.fail("a value, and nothing in the context")
+		d.Fail("a value, and nothing in the context")
 	}
 	if d.err != nil {
 		return Dot{}
 	}
-	i := d.number(uint64(v.Len() - 1))
-	return Dot{v.names[i], v.counts[i] - d.number(v.counts[i]-1)}
+	i := d.Number(uint64(v.Len() - 1))
+	return Dot{v.names[i], v.counts[i] - d.Number(v.counts[i]-1)}
 }
 
 // jsonDVVSet is a DVVSet as JSON has it.

@@ -264,7 +264,7 @@ func appendNames(b []byte, names []ID) []byte {
 	b = binary.AppendUvarint(b, uint64(len(names)))
 	before := ID("")
 	for _, id := range names {
-		b = appendID(b, before, id)
+		b = AppendID(b, before, id)
 		before = id
 	}
 	return b
@@ -287,9 +287,9 @@ func (m *Matrix) UnmarshalBinary(b []byte) error {
 		n.rows = append(n.rows, &row)
 	}
 	if i := slices.Index(known, false); i >= 0 {
-		d.fail("%v, of which nobody knows", replicas[i])
+		d.Fail("%v, of which nobody knows", replicas[i])
 	}
-	if err := d.end(); err != nil {
+	if err := d.End(); err != nil {
 		return err
 	}
 	n.stable = least(n.rows)
@@ -297,12 +297,12 @@ func (m *Matrix) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-func (d *decoder) names() []ID {
-	n := d.count(2)
+func (d *Decoder) names() []ID {
+	n := d.Count(2)
 	names := make([]ID, 0, n)
 	before := ID("")
 	for range n {
-		before = d.id(before)
+		before = d.ID(before)
 		if d.err != nil {
 			return nil
 		}
@@ -312,14 +312,14 @@ func (d *decoder) names() []ID {
 }
 
 // row reads a number for each replica. It keeps the list of names if none of them is 0.
-func (d *decoder) row(replicas []ID, known []bool) (v Vector) {
-	if d.left() < len(replicas) {
-		d.fail("it ends in a row")
+func (d *Decoder) row(replicas []ID, known []bool) (v Vector) {
+	if d.Left() < len(replicas) {
+		d.Fail("it ends in a row")
 		return Vector{}
 	}
 	v = Vector{replicas, make([]uint64, 0, len(replicas))}
 	for j, id := range replicas {
-		n := d.number(MaxCount)
+		n := d.Number(MaxCount)
 		if d.err != nil {
 			return Vector{}
 		}

@@ -29,7 +29,7 @@ func (s Stamp) AppendBinary(b []byte) ([]byte, error) {
 	if err := s.checkDepth(); err != nil {
 		return b, err
 	}
-	return s.appendTo(append(b, kindStamp.form())), nil
+	return s.AppendTo(append(b, kindStamp.form())), nil
 }
 
 // MarshalBinary is AppendBinary to nothing.
@@ -46,7 +46,7 @@ func (s Stamp) MarshalBinary() ([]byte, error) {
 func (s *Stamp) UnmarshalBinary(b []byte) error {
 	d := decode(kindStamp, b)
 	t := d.stamp()
-	if err := d.end(); err != nil {
+	if err := d.End(); err != nil {
 		return err
 	}
 	*s = t
@@ -60,16 +60,16 @@ func (s Stamp) checkDepth() error {
 	return nil
 }
 
-// appendTo writes it without the form, as a part of something else. It must not be too deep.
-func (s Stamp) appendTo(b []byte) []byte {
+// AppendTo writes it without the form, as a part of something else. It must not be too deep.
+func (s Stamp) AppendTo(b []byte) []byte {
 	w := bitWriter{b: b}
 	w.id(s.id)
 	w.event(s.event)
 	return w.b
 }
 
-// stamp reads what appendTo writes.
-func (d *decoder) stamp() Stamp {
+// stamp reads what AppendTo writes.
+func (d *Decoder) stamp() Stamp {
 	r := bitReader{d: d}
 	s := Stamp{id: r.id(MaxDepth), event: r.event(MaxDepth, MaxCount)}
 	if r.bits(r.unread) != 0 {
@@ -167,7 +167,7 @@ func (w *bitWriter) event(e eventTree) {
 // bitReader reads what bitWriter writes. After an error of the decoder it reads zeros. It is not safe
 // for concurrent use.
 type bitReader struct {
-	d      *decoder
+	d      *Decoder
 	last   byte
 	unread int // lower bits of the last byte
 }
@@ -175,7 +175,7 @@ type bitReader struct {
 func (r *bitReader) bits(size int) (n uint64) {
 	for size > 0 {
 		if r.unread == 0 {
-			r.last, r.unread = r.d.byte(), 8
+			r.last, r.unread = r.d.Byte(), 8
 		}
 		now := min(size, r.unread)
 		size, r.unread = size-now, r.unread-now
@@ -187,7 +187,7 @@ func (r *bitReader) bits(size int) (n uint64) {
 // fail says what is wrong in the byte of which bits were read last.
 func (r *bitReader) fail(format string, args ...any) {
 	r.d.at--
-	r.d.fail(format, args...)
+	r.d.Fail(format, args...)
 }
 
 // number reads one of at most so much, which is at most MaxCount.

@@ -487,7 +487,7 @@ func TestStampDeep(t *testing.T) {
 		_, err = deeper.MarshalText()
 		require.ErrorIs(t, err, ErrExhausted)
 		old := stampOf(t, "(1,5)")
-		require.ErrorContains(t, old.UnmarshalBinary(deeper.appendTo([]byte{kindStamp.form()})), "is cut more than 4096 times")
+		require.ErrorContains(t, old.UnmarshalBinary(deeper.AppendTo([]byte{kindStamp.form()})), "is cut more than 4096 times")
 		require.ErrorContains(t, old.UnmarshalText([]byte(deeper.String())), "is cut more than 4096 times")
 		require.Equal(t, "(1,5)", old.String())
 		if deeper.Anonymous() {

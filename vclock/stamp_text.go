@@ -17,13 +17,13 @@ func (s Stamp) MarshalText() ([]byte, error) {
 // UnmarshalText reads what MarshalText writes, and nothing else: no spaces, no needless zeros, no
 // tree that can be written shorter.
 func (s *Stamp) UnmarshalText(b []byte) error {
-	r := textReader{&decoder{kind: kindStamp, all: b}}
+	r := textReader{NewDecoder(ErrCorrupt, kindStamp.String(), b)}
 	r.want('(')
 	id := r.id(MaxDepth)
 	r.want(',')
 	event := r.event(MaxDepth, MaxCount)
 	r.want(')')
-	if err := r.end(); err != nil {
+	if err := r.End(); err != nil {
 		return err
 	}
 	*s = Stamp{id: id, event: event}
@@ -59,11 +59,11 @@ func (e eventTree) appendText(b []byte) []byte {
 }
 
 // textReader reads the text form. It is not safe for concurrent use.
-type textReader struct{ *decoder }
+type textReader struct{ *Decoder }
 
 // next reports whether this is the next byte, and passes it if so.
 func (r textReader) next(c byte) bool {
-	is := r.err == nil && r.left() > 0 && r.all[r.at] == c
+	is := r.err == nil && r.Left() > 0 && r.all[r.at] == c
 	if is {
 		r.at++
 	}
@@ -72,7 +72,7 @@ func (r textReader) next(c byte) bool {
 
 func (r textReader) want(c byte) {
 	if !r.next(c) {
-		r.fail("want %q", c)
+		r.Fail("want %q", c)
 	}
 }
 
@@ -88,11 +88,11 @@ func (r textReader) number(most uint64) uint64 {
 	n, err := strconv.ParseUint(string(r.all[r.at:end]), 10, 64)
 	switch {
 	case end == r.at:
-		r.fail("want a number")
+		r.Fail("want a number")
 	case r.all[r.at] == '0' && end > r.at+1:
-		r.fail("a number with needless zeros")
+		r.Fail("a number with needless zeros")
 	case err != nil || n > most:
-		r.fail("a number above %d", most)
+		r.Fail("a number above %d", most)
 	default:
 		r.at = end
 		return n
@@ -108,10 +108,10 @@ func (r textReader) id(deep int) idTree {
 	case r.next('1'):
 		return idTree{whole: true}
 	case !r.next('('):
-		r.fail("want an id: 0, 1, or two halves")
+		r.Fail("want an id: 0, 1, or two halves")
 		return idTree{}
 	case deep == 0:
-		r.fail("an id is cut more than %d times in one place", MaxDepth)
+		r.Fail("an id is cut more than %d times in one place", MaxDepth)
 		return idTree{}
 	}
 	left := r.id(deep - 1)
@@ -119,7 +119,7 @@ func (r textReader) id(deep int) idTree {
 	right := r.id(deep - 1)
 	r.want(')')
 	if wrong := wrongID(left, right); r.err == nil && wrong != "" {
-		r.fail("%s", wrong)
+		r.Fail("%s", wrong)
 	}
 	if r.err != nil {
 		return idTree{}
@@ -133,7 +133,7 @@ func (r textReader) event(deep int, most uint64) eventTree {
 		return eventTree{n: r.number(most)}
 	}
 	if deep == 0 {
-		r.fail("an event is cut more than %d times in one place", MaxDepth)
+		r.Fail("an event is cut more than %d times in one place", MaxDepth)
 		return eventTree{}
 	}
 	n := r.number(most)
@@ -146,7 +146,7 @@ func (r textReader) event(deep int, most uint64) eventTree {
 	right := r.event(deep-1, most-n)
 	r.want(')')
 	if wrong := wrongEvent(left, right); r.err == nil && wrong != "" {
-		r.fail("%s", wrong)
+		r.Fail("%s", wrong)
 	}
 	if r.err != nil {
 		return eventTree{}

@@ -65,7 +65,7 @@ func Unpack(p uint64) (Timestamp, error) {
 //
 //	{Wall: 100, Logical: 5}    20   c8 01   05
 func (t Timestamp) AppendBinary(b []byte) ([]byte, error) {
-	return t.appendTo(append(b, kindTimestamp.form())), nil
+	return t.AppendTo(append(b, kindTimestamp.form())), nil
 }
 
 // MarshalBinary is AppendBinary to nothing.
@@ -74,24 +74,24 @@ func (t Timestamp) MarshalBinary() ([]byte, error) { return t.AppendBinary(nil) 
 // UnmarshalBinary reads what AppendBinary writes, and nothing else.
 func (t *Timestamp) UnmarshalBinary(b []byte) error {
 	d := decode(kindTimestamp, b)
-	u := d.timestamp()
-	if err := d.end(); err != nil {
+	u := d.Timestamp()
+	if err := d.End(); err != nil {
 		return err
 	}
 	*t = u
 	return nil
 }
 
-// appendTo writes it without the form, as a part of something else.
-func (t Timestamp) appendTo(b []byte) []byte {
+// AppendTo writes it without the form, as a part of something else.
+func (t Timestamp) AppendTo(b []byte) []byte {
 	return binary.AppendUvarint(binary.AppendVarint(b, t.Wall), uint64(t.Logical))
 }
 
-// timestamp reads what appendTo writes.
-func (d *decoder) timestamp() Timestamp {
-	double := d.number(math.MaxUint64)
+// Timestamp reads what AppendTo writes.
+func (d *Decoder) Timestamp() Timestamp {
+	double := d.Number(math.MaxUint64)
 	wall := int64(double>>1) ^ -int64(double&1)
-	return Timestamp{wall, uint32(d.number(math.MaxUint32))}
+	return Timestamp{wall, uint32(d.Number(math.MaxUint32))}
 }
 
 // textLayout is RFC 3339 with all digits, so that texts sort as times do.

@@ -264,7 +264,7 @@ func (v Vector) Meet(w Vector) (u Vector) {
 //
 //	{"node-1":1, "node-12":300}    08 02   06 6e 6f 64 65 2d 31  01   61 32  ac 02
 func (v Vector) AppendBinary(b []byte) ([]byte, error) {
-	return v.appendTo(append(b, kindVector.form())), nil
+	return v.AppendTo(append(b, kindVector.form())), nil
 }
 
 // MarshalBinary is AppendBinary to nothing.
@@ -273,35 +273,35 @@ func (v Vector) MarshalBinary() ([]byte, error) { return v.AppendBinary(nil) }
 // UnmarshalBinary reads what AppendBinary writes, and nothing else.
 func (v *Vector) UnmarshalBinary(b []byte) error {
 	d := decode(kindVector, b)
-	w := d.vector()
-	if err := d.end(); err != nil {
+	w := d.Vector()
+	if err := d.End(); err != nil {
 		return err
 	}
 	*v = w
 	return nil
 }
 
-// appendTo writes it without the form, as a part of something else.
-func (v Vector) appendTo(b []byte) []byte {
+// AppendTo writes it without the form, as a part of something else.
+func (v Vector) AppendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(v.names)))
 	before := ID("")
 	for i, id := range v.names {
-		b = appendID(b, before, id)
+		b = AppendID(b, before, id)
 		b = binary.AppendUvarint(b, v.counts[i])
 		before = id
 	}
 	return b
 }
 
-// vector reads what appendTo writes.
-func (d *decoder) vector() Vector {
-	n := d.count(3)
+// Vector reads what AppendTo writes.
+func (d *Decoder) Vector() Vector {
+	n := d.Count(3)
 	v := Vector{make([]ID, 0, n), make([]uint64, 0, n)}
 	before := ID("")
 	for range n {
-		id, count := d.id(before), d.number(MaxCount)
+		id, count := d.ID(before), d.Number(MaxCount)
 		if count == 0 {
-			d.fail("a number of 0 for %v", id)
+			d.Fail("a number of 0 for %v", id)
 		}
 		if d.err != nil {
 			return Vector{}
