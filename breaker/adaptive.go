@@ -53,6 +53,7 @@ type Adaptive struct {
 	mu   sync.Mutex
 	law  law           // guarded by mu
 	last time.Duration // that the law was told; guarded by mu
+	said time.Duration // when that was, by whose clock it is; guarded by mu
 }
 
 // AdaptiveConfig says how an Adaptive is to be. The zero AdaptiveConfig is a good one. It is a plain
@@ -180,14 +181,20 @@ func (a *Adaptive) Allow() (Turn, error) {
 }
 
 // AllowAt is Allow for who knows what time it is, because he has read the clock anyway, or
-// because his time is that of a simulation; he says DoneAt then, and not Done.
+// because his time is that of a simulation; he says DoneAt then, and not Done. A time before the Adaptive was
+// made is that moment. One that is up to a second before another that was said already counts as that:
+// calls that end together may say so in any order. Further back it is of a clock that has been set
+// back, and what has been learned goes on from there.
 func (a *Adaptive) AllowAt(now time.Time) (Turn, error) {
 	inFlight, err := a.begin()
 	if err != nil {
 		return Turn{}, err
 	}
-	return Turn{a, a.tickets.issue(), now.Sub(a.made), inFlight}, nil
+	return Turn{a, a.tickets.issue(), a.since(now), inFlight}, nil
 }
+
+// since is the time of a caller. It is bounded, so that no difference of two wraps.
+func (a *Adaptive) since(now time.Time) time.Duration { return min(max(now.Sub(a.made), 0), maxDelay) }
 
 // Limit returns how many calls may run at a time at the moment.
 func (a *Adaptive) Limit() int { return int(a.limit.Load()) }
@@ -220,7 +227,7 @@ func (t Turn) DoneAt(now time.Time, ok bool) {
 	if ok {
 		said = well
 	}
-	t.adaptive.endAt(now.Sub(t.adaptive.made), t.start, t.inFlight, said)
+	t.adaptive.endAt(t.adaptive.since(now), t.start, t.inFlight, said)
 }
 
 // Cancel says that the call is over, and that there is nothing to learn from it.
@@ -272,9 +279,20 @@ func (a *Adaptive) endAt(now, start time.Duration, inFlight int, said lesson) {
 	a.learn(now, start, inFlight, said)
 }
 
-// learn takes times that go back for ones that stand still. The caller has mu.
+// mostLate is how long before another time one may be that is said after it.
+const mostLate = time.Second
+
+// learn tells the law a time that never goes back, because it compares each with the last: it stands still
+// for who is late, and goes on with a clock that has been set back. (If it stood still until that is where it was, an
+// AIMD would take all failures for those of before its last decrease, and a Gradient's window would not end.)
+// The caller has mu.
 func (a *Adaptive) learn(now, start time.Duration, inFlight int, said lesson) {
-	a.last = max(a.last, now)
+	switch passed := now - a.said; {
+	case passed > 0:
+		a.said, a.last = now, a.last+passed
+	case passed < -mostLate:
+		a.said = now
+	}
 	a.limit.Store(int64(a.law.update(sample{a.last, max(now-start, 0), inFlight, said == well})))
 }
 

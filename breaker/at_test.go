@@ -206,3 +206,72 @@ func TestAdaptiveSaidTime(t *testing.T) {
 		})
 	}
 }
+
+// TestAdaptiveClockSetBack: one who says times of a clock that is set back an hour, or that has been at the
+// end of time for a moment, goes on to learn. Planted and caught: a time that stands still until the clock is where it was;
+// times without a bound, which wrap.
+func TestAdaptiveClockSetBack(t *testing.T) {
+	for _, law := range []Law{AIMD{}, Gradient{}} {
+		for _, back := range []time.Duration{0, time.Hour, math.MaxInt64} {
+			a, err := NewAdaptive(AdaptiveConfig{Law: law, Initial: 100})
+			require.NoError(t, err)
+			now := a.made.Add(back)
+			call := func(failed bool) {
+				var turns []Turn
+				for range a.Limit() {
+					turn, err := a.AllowAt(now)
+					require.NoError(t, err)
+					turns = append(turns, turn)
+				}
+				now = now.Add(10 * time.Millisecond)
+				for _, turn := range turns {
+					turn.DoneAt(now, !failed)
+				}
+			}
+			for range 3 {
+				call(true)
+			}
+			now = a.made
+			for range 600 {
+				call(true)
+			}
+			require.Less(t, a.Limit(), 80, "%T, %v back: 6 s of failures", law, back)
+			for range 200 {
+				call(false) // more than a window
+			}
+			low := a.Limit()
+			for range 300 {
+				call(false)
+			}
+			high := a.Limit()
+			require.Greater(t, high, low, "%T, %v back: 5 s in which all was well", law, back)
+			for range 200 {
+				call(true)
+			}
+			require.Less(t, a.Limit(), high, "%T, %v back: 2 s of failures", law, back)
+		}
+	}
+}
+
+// TestAdaptiveSaidLate: who is late by less than a second counts as of the last time, so that failures of calls
+// that began before a decrease make no other one. Planted and caught: each time before the last taken for that of a clock
+// that was set back.
+func TestAdaptiveSaidLate(t *testing.T) {
+	a, err := NewAdaptive(AdaptiveConfig{Law: AIMD{Backoff: 0.5}, Initial: 64})
+	require.NoError(t, err)
+	at := func(ms time.Duration) time.Time { return a.made.Add(ms * time.Millisecond) }
+	turn := func(ms time.Duration) Turn {
+		turn, err := a.AllowAt(at(ms))
+		require.NoError(t, err)
+		return turn
+	}
+	early, late, next := turn(0), turn(0), turn(1500)
+	early.DoneAt(at(2000), false)
+	require.Equal(t, 32, a.Limit())
+	late.DoneAt(at(1001), false)
+	require.Equal(t, 32, a.Limit(), "of before the decrease")
+	next.DoneAt(at(2001), false)
+	require.Equal(t, 32, a.Limit(), "that too: no time was counted twice")
+	turn(2001).DoneAt(at(2002), false)
+	require.Equal(t, 16, a.Limit())
+}
