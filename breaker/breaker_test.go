@@ -182,7 +182,8 @@ func TestContext(t *testing.T) {
 	})
 }
 
-// TestClassify: an error of one's own that is no failure, and a Classify that panics.
+// TestClassify: an error of one's own that is no failure, and a Classify that panics. Planted and caught: a
+// *RetryError that is not found when it is wrapped; a cancellation after a timeout taken for one by the caller.
 func TestClassify(t *testing.T) {
 	notFound := errors.New("not found")
 	b := must(t, Config{Trip: ConsecutiveFailures(2), Classify: func(err error) Outcome {
@@ -204,11 +205,16 @@ func TestClassify(t *testing.T) {
 		fmt.Errorf("call: %w", ErrFull):        Ignore, // nobody was called
 		&OpenError{}:                           Ignore,
 		&RetryError{Attempts: 3, Err: errDown}: Failure,
-		&RetryError{Attempts: 2, Err: errDown, Stopped: ErrBudget}:        Failure, // but somebody was
-		&RetryError{Attempts: 2, Err: errDown, Stopped: context.Canceled}: Failure,
-		&RetryError{Attempts: 2, Err: ErrThrottled}:                       Ignore,
-		&RetryError{Attempts: 2, Err: context.Canceled}:                   Ignore,
-		&TimeoutError{Err: errDown}:                                       Failure,
+		&RetryError{Attempts: 2, Err: errDown, Stopped: ErrBudget}:                               Failure, // but somebody was
+		&RetryError{Attempts: 2, Err: errDown, Stopped: context.Canceled}:                        Failure,
+		&RetryError{Attempts: 2, Err: ErrThrottled}:                                              Ignore,
+		&RetryError{Attempts: 2, Err: context.Canceled}:                                          Ignore,
+		fmt.Errorf("get: %w", &RetryError{Attempts: 2, Err: errDown, Stopped: context.Canceled}): Failure,
+		fmt.Errorf("get: %w", &RetryError{Attempts: 2, Err: ErrThrottled}):                       Ignore,
+		&RetryError{Attempts: 2, Err: &RetryError{Attempts: 3, Err: context.Canceled}}:           Ignore,
+		&TimeoutError{Err: errDown}:                                                              Failure,
+		&TimeoutError{Err: fmt.Errorf("get: %w", context.Canceled)}:                              Failure, // f has cancelled what it had begun
+		&TimeoutError{Err: errWaitExceeded}:                                                      Ignore,
 	} {
 		require.Equal(t, want, Classify(err), "%#v", err)
 	}

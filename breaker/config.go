@@ -54,15 +54,18 @@ const (
 // Classify is what a Breaker makes of an error unless it is told otherwise: nil is Success, a
 // cancellation by the caller (context.Canceled) is to Ignore, and so is a refusal of another
 // guard of this package, which has not called anybody; all else is Failure, also a deadline
-// that is exceeded. A *RetryError is what its Err is, whatever stopped the Retry.
+// that is exceeded, and a *TimeoutError whatever its call made of that. A *RetryError is what its Err is,
+// whatever stopped the Retry, and whoever has wrapped it.
 func Classify(err error) Outcome {
-	if tried, ok := err.(*RetryError); ok {
-		err = tried.Err
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) { // errors.As would allocate
+		if tried, ok := inner.(*RetryError); ok {
+			return Classify(tried.Err)
+		}
 	}
 	switch {
 	case err == nil:
 		return Success
-	case errors.Is(err, context.Canceled), refused(err):
+	case refused(err), errors.Is(err, context.Canceled) && !errors.Is(err, ErrTimeout):
 		return Ignore
 	}
 	return Failure
