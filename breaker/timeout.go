@@ -134,16 +134,26 @@ func (t *Timeout) abandonAfter(ctx, limited context.Context, f func(context.Cont
 		defer t.running.Add(-1)
 		return f(ctx)
 	}, 0, ends)
+	return t.await(ctx, limited, ends)
+}
+
+// await prefers how f ended: if the time is over as well when the caller gets to look, select takes any.
+func (t *Timeout) await(ctx, limited context.Context, ends <-chan ending) error {
 	select {
 	case e := <-ends:
 		return t.outcome(limited, e.settle())
 	case <-limited.Done():
-		if t.ended(limited) {
-			t.late.Add(1)
-			return t.expired
-		}
-		return ctx.Err()
 	}
+	select {
+	case e := <-ends:
+		return t.outcome(limited, e.settle())
+	default:
+	}
+	if t.ended(limited) {
+		t.late.Add(1)
+		return t.expired
+	}
+	return ctx.Err()
 }
 
 // TimeoutStats are what a Timeout has counted since it was made. It is a plain value, a copy: safe for

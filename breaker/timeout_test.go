@@ -178,3 +178,20 @@ func TestTimeoutRefusesTheImpossible(t *testing.T) {
 		require.ErrorContains(t, err, "breaker: NewAbandon: a time of "+d.String())
 	}
 }
+
+// TestAbandonWhatIsDone: work that was done in time is not dropped because its caller comes to look when the time
+// is over too. Planted and caught: a select that takes any of the two.
+func TestAbandonWhatIsDone(t *testing.T) {
+	g, err := NewAbandon(time.Hour)
+	require.NoError(t, err)
+	limited, cancel := context.WithTimeoutCause(t.Context(), 0, g.expired)
+	defer cancel()
+	<-limited.Done()
+	for range 100 {
+		ends := make(chan ending, 1)
+		ends <- ending{}
+		require.NoError(t, g.await(t.Context(), limited, ends))
+	}
+	require.Equal(t, g.expired, g.await(t.Context(), limited, nil))
+	require.Equal(t, TimeoutStats{Expired: 1}, g.Stats())
+}
