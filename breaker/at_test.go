@@ -70,11 +70,14 @@ func TestSaidTime(t *testing.T) {
 	}
 }
 
-// TestSaidTimeDoesNotMoveByTheClock: hours on the clock are nothing to who says what time it is.
+// TestSaidTimeDoesNotMoveByTheClock: hours on the clock are nothing to who says what time it is, and hooks are told
+// the time that was said. Planted and caught: a time that is a nanosecond less.
 func TestSaidTimeDoesNotMoveByTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := must(t, Config{Trip: ConsecutiveFailures(1), OpenFor: time.Minute, Jitter: NoJitter, ProbeTimeout: time.Minute})
 		start := time.Now()
+		var told []time.Duration
+		b.OnStateChange(func(c Change) { told = append(told, c.At.Sub(start)) })
 		<-time.After(24 * time.Hour)
 		p, err := b.AllowAt(start.Add(time.Second))
 		require.NoError(t, err)
@@ -87,6 +90,7 @@ func TestSaidTimeDoesNotMoveByTheClock(t *testing.T) {
 		require.Equal(t, HalfOpen, b.StateAt(start.Add(122*time.Second-1)))
 		require.Equal(t, Counted, probe.DoneAt(start.Add(122*time.Second-1), nil))
 		require.Equal(t, Closed, b.StateAt(start.Add(122*time.Second-1)))
+		require.Equal(t, []time.Duration{2 * time.Second, 62 * time.Second, 122*time.Second - 1}, told)
 	})
 }
 
@@ -274,4 +278,15 @@ func TestAdaptiveSaidLate(t *testing.T) {
 	require.Equal(t, 32, a.Limit(), "that too: no time was counted twice")
 	turn(2001).DoneAt(at(2002), false)
 	require.Equal(t, 16, a.Limit())
+}
+
+// TestAdaptiveSaidBackwards: a call that was over before it began took no time. Planted and caught: less than none.
+func TestAdaptiveSaidBackwards(t *testing.T) {
+	a, err := NewAdaptive(AdaptiveConfig{})
+	require.NoError(t, err)
+	turn, err := a.AllowAt(a.made.Add(time.Second / 2))
+	require.NoError(t, err)
+	turn.DoneAt(a.made, true)
+	require.Equal(t, 1, a.law.(*gradient).ok)
+	require.Zero(t, a.law.(*gradient).sum)
 }

@@ -326,6 +326,42 @@ func TestHooksTakeTime(t *testing.T) {
 	})
 }
 
+// TestHooksCall: a hook may make calls while others have yet to be told of the same change, and who closes the circuit
+// by hand meanwhile lets the call go that would have been a probe, as one that begins now. Planted and
+// caught: a probe that waits until all are told (the test does not end); a call without a beginning, which is slow.
+func TestHooksCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := must(t, Config{Trip: AnyOf(ConsecutiveFailures(1), SlowRate(time.Second, 1, 1, LastCalls(1))), OpenFor: time.Minute, Jitter: NoJitter})
+		fails := func(context.Context) error { return errDown }
+		fine := func(context.Context) error { return nil }
+		asked, resets := 0, false
+		b.OnStateChange(func(c Change) {
+			if c.To != HalfOpen {
+				return
+			}
+			if resets {
+				b.Reset()
+				return
+			}
+			asked++
+			require.NoError(t, b.Run(t.Context(), fine))
+		})
+		b.OnStateChange(func(Change) {})
+		require.ErrorIs(t, b.Run(t.Context(), fails), errDown)
+		<-time.After(time.Minute)
+		require.NoError(t, b.Run(t.Context(), fine))
+		require.Equal(t, 1, asked)
+		require.Equal(t, Closed, b.State())
+
+		resets = true
+		require.ErrorIs(t, b.Run(t.Context(), fails), errDown)
+		<-time.After(time.Minute)
+		require.NoError(t, b.Run(t.Context(), fine))
+		require.Equal(t, Closed, b.State())
+		require.EqualValues(t, 1, b.Counts().Calls)
+	})
+}
+
 // TestHooksRace: all changes are told, in order, whoever makes them.
 func TestHooksRace(t *testing.T) {
 	b := must(t, Config{Trip: ConsecutiveFailures(1), OpenFor: 1, Jitter: NoJitter})

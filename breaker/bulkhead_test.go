@@ -200,6 +200,14 @@ type ownContext struct {
 
 func (c ownContext) Err() error { return c.err }
 
+// TestBulkheadPeak: it is never less than what runs, even between the two words. Planted and caught: the word of the
+// peak alone.
+func TestBulkheadPeak(t *testing.T) {
+	b := bulkhead(t, 3, 0)
+	b.word.Add(2 * running1) // who has entered, and has not come to high yet
+	require.Equal(t, BulkheadStats{Running: 2, Peak: 2}, b.Stats())
+}
+
 // TestBulkheadWaitEnds: the error of a wait in line is that of the context, and a refusal. Planted and
 // caught: that of the context alone, the refusal alone, the same for both ways to end.
 func TestBulkheadWaitEnds(t *testing.T) {

@@ -64,7 +64,7 @@ func TestKeyedConfig(t *testing.T) {
 }
 
 // TestKeyedMake: it may use the Keyed, and the first breaker of a key is that of all. Planted and
-// caught: Make under the lock; add does not look again.
+// caught: Make under the lock; add does not look again; who was slower does not count as asking.
 func TestKeyedMake(t *testing.T) {
 	var k *Keyed[string]
 	k = mustKeyed(t, KeyedConfig[string]{Make: func(key string) Config {
@@ -86,6 +86,7 @@ func TestKeyedMake(t *testing.T) {
 		return Config{Name: "fast"}
 	}
 	require.Equal(t, "fast", k.must(t, "race").config.Name)
+	require.True(t, k.entries["race"].asked.Load(), "who was slower has asked for it, too")
 	require.Equal(t, "fast", k.must(t, "race").config.Name)
 	k.invariant(t)
 }
@@ -407,6 +408,28 @@ func TestKeyedForgetAfter(t *testing.T) {
 		<-time.After(time.Second)
 		k.must(t, "last")
 		require.False(t, k.known("other"), "and a half-open one, of which no probe has come back")
+	})
+}
+
+// TestKeyedForgetsTheAbandonedFirst: one that is open, and that nobody has asked for so long, goes before one that
+// counts failures of lately. Planted and caught: it goes after those.
+func TestKeyedForgetsTheAbandonedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := mustKeyed(t, KeyedConfig[string]{MaxKeys: 2, ForgetAfter: time.Hour, Make: func(string) Config {
+			return Config{Trip: ConsecutiveFailures(2), Jitter: NoJitter}
+		}})
+		for _, key := range []string{"open", "failing"} {
+			b := k.must(t, key)
+			fails := func(context.Context) error { return errDown }
+			require.ErrorIs(t, b.Run(t.Context(), fails), errDown)
+			if key == "open" {
+				require.ErrorIs(t, b.Run(t.Context(), fails), errDown)
+				<-time.After(time.Hour)
+			}
+		}
+		k.must(t, "new")
+		require.True(t, k.known("failing"))
+		require.False(t, k.known("open"))
 	})
 }
 

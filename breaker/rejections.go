@@ -29,10 +29,15 @@ func (r *rejections) add() {
 		if n := r.alone.Load(); r.alone.CompareAndSwap(n, n+1) {
 			return
 		}
-		r.lanes.CompareAndSwap(nil, new([32]lane)) // or somebody else has made them
-		lanes = r.lanes.Load()
+		lanes = r.widen()
 	}
 	lanes[ownLane()].n.Add(1)
+}
+
+// widen makes the lanes, unless somebody else was faster: in those he may have counted already.
+func (r *rejections) widen() *[32]lane {
+	r.lanes.CompareAndSwap(nil, new([32]lane))
+	return r.lanes.Load()
 }
 
 // ownLane is the upper five bits of a product: neighbours, as stacks often are, go to lanes far apart.

@@ -9,7 +9,8 @@ import (
 )
 
 // TestRejections: none is lost, neither of those that were counted while the lanes were made, nor
-// by goroutines that share a lane. Planted and caught: a sum that forgets alone, or the last lane.
+// by goroutines that share a lane. Planted and caught: a sum that forgets alone, or the last lane; lanes that are
+// there and not used; one that is counted alone and in a lane; lanes in the place of those of somebody else.
 func TestRejections(t *testing.T) {
 	var r rejections
 	require.Zero(t, r.sum())
@@ -17,11 +18,15 @@ func TestRejections(t *testing.T) {
 	require.EqualValues(t, 1, r.sum())
 	require.Nil(t, r.lanes.Load(), "lanes for one goroutine")
 
-	r.lanes.Store(new([32]lane)) // whether two disturb each other is chance
-	for i := range r.lanes.Load() {
-		r.lanes.Load()[i].n.Add(1)
+	lanes := r.widen() // whether two disturb each other is chance
+	require.Same(t, lanes, r.widen(), "who is second takes those of the first")
+	for i := range lanes {
+		lanes[i].n.Add(1)
 	}
 	require.EqualValues(t, 33, r.sum())
+	r.add()
+	require.EqualValues(t, 1, r.alone.Load(), "from now on it is the lanes'")
+	require.EqualValues(t, 34, r.sum())
 
 	r = rejections{}
 	const goroutines, each = 50, 2000
@@ -47,7 +52,6 @@ func TestOwnLane(t *testing.T) {
 	for range 200 {
 		all.Go(func() {
 			lane := ownLane()
-			require.Less(t, lane, uint32(32))
 			mu.Lock()
 			used[lane] = true
 			mu.Unlock()
@@ -57,4 +61,7 @@ func TestOwnLane(t *testing.T) {
 	}
 	all.Wait()
 	require.Greater(t, len(used), 20)
+	for lane := range used {
+		require.Less(t, lane, uint32(32))
+	}
 }

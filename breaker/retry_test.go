@@ -230,6 +230,34 @@ func TestRetrySeed(t *testing.T) {
 	})
 }
 
+// TestRetryPatienceIsCap, unless it is told otherwise. Planted and caught: two seconds, whatever Cap is.
+func TestRetryPatienceIsCap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, limit := range []time.Duration{time.Second, 2 * time.Second, 10 * time.Second} {
+			r := newRetry(t, RetryConfig{Cap: limit})
+			f, calls := failing(1, &askError{limit})
+			require.NoError(t, r.Run(t.Context(), f))
+			require.EqualValues(t, 2, calls.Load())
+			f, calls = failing(1, &askError{limit + 1})
+			require.Equal(t, &askError{limit + 1}, r.Run(t.Context(), f))
+			require.EqualValues(t, 1, calls.Load())
+		}
+	})
+}
+
+// TestRetryEarnsBeforeTheTry: calls that take long pay for the retries of others while they run. Planted and caught:
+// Earn after the try.
+func TestRetryEarnsBeforeTheTry(t *testing.T) {
+	budget, err := NewBudget(BudgetConfig{Percent: 50, Burst: 1})
+	require.NoError(t, err)
+	require.True(t, budget.Spend())
+	r := newRetry(t, RetryConfig{Budget: budget})
+	require.NoError(t, r.Run(t.Context(), func(context.Context) error {
+		require.Equal(t, 0.5, budget.Stats().Tokens)
+		return nil
+	}))
+}
+
 // TestRetryAfterIsTheLeast. Planted and caught: the larger of both in place of the sum, a Patience
 // that ends a nanosecond early, an error that is not unwrapped, a negative time.
 func TestRetryAfterIsTheLeast(t *testing.T) {

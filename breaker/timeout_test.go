@@ -180,7 +180,7 @@ func TestTimeoutRefusesTheImpossible(t *testing.T) {
 }
 
 // TestAbandonWhatIsDone: work that was done in time is not dropped because its caller comes to look when the time
-// is over too. Planted and caught: a select that takes any of the two.
+// is over too. Planted and caught: a select that takes any of the two; the cause of a context for its error.
 func TestAbandonWhatIsDone(t *testing.T) {
 	g, err := NewAbandon(time.Hour)
 	require.NoError(t, err)
@@ -193,5 +193,8 @@ func TestAbandonWhatIsDone(t *testing.T) {
 		require.NoError(t, g.await(t.Context(), limited, ends))
 	}
 	require.Equal(t, g.expired, g.await(t.Context(), limited, nil))
+	gone, leave := context.WithCancelCause(t.Context())
+	leave(errDown)
+	require.Equal(t, context.Canceled, g.await(gone, gone, nil), "and not the cause of it")
 	require.Equal(t, TimeoutStats{Expired: 1}, g.Stats())
 }
