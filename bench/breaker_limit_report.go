@@ -34,19 +34,16 @@ func (r *breakerLimits) facts() []report.Fact {
 	}
 }
 
-// recovery writes how long it took until all was as good as before, for the slowest of some.
-func (r *breakerLimits) recovery(names ...string) string {
-	longest := time.Duration(0)
-	for _, name := range names {
-		longest = max(longest, r.of(name).recovered())
-	}
-	switch longest {
+// recovery writes how long it took until all was as good as before.
+func (r *breakerLimits) recovery(name string) string {
+	switch took := r.of(name).recovered(); took {
 	case 0:
 		return "at once"
 	case limitEnd - limitBack:
 		return "never"
+	default:
+		return plot.FormatDuration(took)
 	}
-	return plot.FormatDuration(longest)
 }
 
 func (r *breakerLimits) figures() []report.Figure {
@@ -80,10 +77,10 @@ func (r *breakerLimits) goodputFigure() report.Figure {
 	return report.Figure{
 		Title: "A server becomes slow",
 		Chart: chart,
-		See: fmt.Sprintf("Of the %.0f answers that the slow server can give in a second, so many come in time: with a limit of %d, which was right before, %s; with none, %s; with %d, at the knee, %s; with AIMD %s, with Gradient %s; with %d, half of the knee, %s. And when the server is fast again, all is as good as before after: with %d, %s; with none, %s; with AIMD and Gradient, %s.",
+		See: fmt.Sprintf("Of the %.0f answers that the slow server can give in a second, so many come in time: with a limit of %d, which was right before, %s; with none, %s; with %d, at the knee, %s; with AIMD %s, with Gradient %s; with %d, half of the knee, %s. And when the server is fast again, all is as good as before after: with %d, %s; with none, %s; with AIMD, %s; with Gradient, %s.",
 			r.possible(limitStep), limitRight, gave(limitFixed(limitRight)), gave(limitNone), limitKnee, gave(limitFixed(limitKnee)),
 			gave(limitAIMD), gave(limitGradient), limitLow, gave(limitFixed(limitLow)),
-			limitRight, r.recovery(limitFixed(limitRight)), r.recovery(limitNone), r.recovery(limitAIMD, limitGradient)),
+			limitRight, r.recovery(limitFixed(limitRight)), r.recovery(limitNone), r.recovery(limitAIMD), r.recovery(limitGradient)),
 		Why: fmt.Sprintf("A limit is a wait: %d in flight is %s while the work is %s, and %s when it is %s, which nobody waits for. And what was given up is still in the queue when the server is fast again. The knee has not moved, because there are as many workers as before: a fixed limit there is best, if you know how many they are, today and after the next release.",
 			limitRight, waits(limitRight, limitFast), plot.FormatDuration(limitFast), waits(limitRight, limitSlow), plot.FormatDuration(limitSlow)),
 		How: r.s.again("breaker"),
