@@ -150,9 +150,13 @@ func (b *Breaker) Run(ctx context.Context, f func(context.Context) error) error 
 func (b *Breaker) Allow() (Permit, error) { return b.allow(unread) }
 
 // AllowAt is Allow for who knows what time it is, because he has read the clock anyway, or
-// because his time is that of a simulation; he says DoneAt then, and not Done. A time before the
-// breaker was made is that moment. If a time is before one that was said already, a state that has begun since
-// stays, and the call counts in the window as if it was a little later.
+// because his time is that of a simulation; he says DoneAt then, not Done, and asks StateAt, not State. What says no
+// time goes by the clock: RetryAfter, Stats and Counts, which make sense if his times are of the clock, too, and
+// the moment of a change by hand.
+//
+// A time before the breaker was made is that moment. If one is before another that was said already, a state
+// that has begun since stays, and the call counts in the window as if it was of that time: so if a clock is set back by an
+// hour, LastTime may forget nothing for an hour. Reset begins anew.
 func (b *Breaker) AllowAt(now time.Time) (Permit, error) { return b.allow(b.ns(now)) }
 
 func (b *Breaker) allow(at int64) (Permit, error) {

@@ -91,7 +91,7 @@ func TestDefaults(t *testing.T) {
 }
 
 // TestDelays: they double up to the longest, and chance takes up to Jitter off each, anything as likely.
-// Planted and caught: no jitter; one that adds.
+// Planted and caught: no jitter; one that adds; one seed for all breakers.
 func TestDelays(t *testing.T) {
 	c := Config{OpenFor: time.Second, MaxOpenFor: 5 * time.Second, Jitter: NoJitter}
 	b := must(t, c)
@@ -110,6 +110,7 @@ func TestDelays(t *testing.T) {
 	for _, n := range fifths {
 		require.InDelta(t, 200, n, 50)
 	}
+	require.NotEqual(t, must(t, c).delay(3), must(t, c).delay(3), "each breaker has its own chance")
 	c = Config{OpenFor: maxDelay, MaxOpenFor: maxDelay}
 	require.Positive(t, must(t, c).delay(1000), "nothing wraps")
 }

@@ -200,6 +200,16 @@ type ownContext struct {
 
 func (c ownContext) Err() error { return c.err }
 
+// TestBulkheadGivesUpForNothing: those who give up come in crowds. Planted and caught: an error for each.
+func TestBulkheadGivesUpForNothing(t *testing.T) {
+	for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
+		require.ErrorIs(t, gaveUp(cause), cause)
+		var kept error
+		require.Zero(t, testing.AllocsPerRun(100, func() { kept = gaveUp(cause) }))
+		require.Equal(t, gaveUp(cause), kept)
+	}
+}
+
 // TestBulkheadPeak: it is never less than what runs, even between the two words. Planted and caught: the word of the
 // peak alone.
 func TestBulkheadPeak(t *testing.T) {

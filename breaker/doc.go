@@ -27,7 +27,7 @@
 //	              addition and a swap (LastCalls), a clock read and an atomic addition (LastTime)
 //	Do, open      a load, a clock read, an atomic addition
 //	half-open     a mutex
-//	memory        380 bytes; LastCalls(n) 110 + 4n more, LastTime 510 more; 2,050 more once callers that
+//	memory        380 bytes; LastCalls(n) 150 + 4n more, LastTime 510 more; 2,050 more once callers that
 //	              are refused at the same time have disturbed each other
 //
 // # Concurrency
