@@ -215,6 +215,22 @@ func TestSlowProbe(t *testing.T) {
 	})
 }
 
+// TestSlowFromItsBegin: how long a call took does not depend on how old the breaker is. Planted and caught: calls that
+// began when the breaker was made.
+func TestSlowFromItsBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := must(t, Config{Trip: SlowRate(time.Second, 1, 1, LastCalls(1))})
+		<-time.After(time.Hour)
+		for took, want := range []State{Closed, Open} { // seconds
+			require.NoError(t, b.Run(t.Context(), func(context.Context) error {
+				<-time.After(time.Duration(took) * time.Second)
+				return nil
+			}))
+			require.Equal(t, want, b.State())
+		}
+	})
+}
+
 // TestWindowForgets: failures of long ago do not count together with those of now. (Of peers,
 // gobreaker with a fixed interval, which forgot those of a moment ago as well.)
 func TestWindowForgets(t *testing.T) {
