@@ -81,6 +81,9 @@ func newBreaker(c Config, seed uint64) (*Breaker, error) {
 		slow:    int64(config.Trip.slowAfter()),
 		chance:  rand.New(rand.NewPCG(seed, 0)),
 	}
+	if config.OnStateChange != nil {
+		b.hooks = append(b.hooks, config.OnStateChange)
+	}
 	b.period.Store(&period{state: Closed, rule: config.Trip.watch()})
 	return b, nil
 }

@@ -34,6 +34,10 @@ type Config struct {
 
 	// Classify says what an error means: Classify, the function.
 	Classify func(error) Outcome
+
+	// OnStateChange is the first hook, see Breaker.OnStateChange: none. It is for breakers that a Keyed makes, as
+	// whoever asks for one of those does not know whether it is new.
+	OnStateChange func(Change)
 }
 
 // NoJitter is a Jitter of none.

@@ -95,6 +95,23 @@ func ExampleKeyedConfig() {
 	// breaker: Keyed: Make of "slow.example.com": breaker: New: Trip: a rate of 2: want above 0 and up to 1
 }
 
+// A hook that Make gives to all breakers hears of each of them, also of those behind a Transport.
+func ExampleKeyedConfig_hook() {
+	hosts, err := breaker.NewKeyed(breaker.KeyedConfig[string]{Make: func(host string) breaker.Config {
+		return breaker.Config{
+			Name: host, Trip: breaker.ConsecutiveFailures(1),
+			OnStateChange: func(c breaker.Change) { fmt.Println(c.Name, "was", c.From, "and is", c.To) },
+		}
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = hosts.Run(context.Background(), "a.example.com", func(context.Context) error { return errDown })
+	_ = hosts.Run(context.Background(), "b.example.com", func(context.Context) error { return nil })
+	// Output:
+	// a.example.com was closed and is open
+}
+
 // By its key, each call finds the breaker of its own host.
 func ExampleDoKey() {
 	hosts, err := breaker.NewKeyed(breaker.KeyedConfig[string]{Make: func(host string) breaker.Config {

@@ -91,6 +91,19 @@ func TestKeyedMake(t *testing.T) {
 	k.invariant(t)
 }
 
+// TestKeyedHooks: each breaker tells the hook that Make gives it, and before those that come later. Planted and caught: a hook of the configuration that nobody calls.
+func TestKeyedHooks(t *testing.T) {
+	var told []string
+	k := mustKeyed(t, KeyedConfig[string]{Make: func(key string) Config {
+		return Config{Name: key, OnStateChange: func(c Change) { told = append(told, fmt.Sprint(c.Name, " ", c.To)) }}
+	}})
+	k.must(t, "a").OnStateChange(func(Change) { told = append(told, "then") })
+	k.must(t, "a").ForceOpen()
+	require.NoError(t, k.Run(t.Context(), "b", func(context.Context) error { return nil }))
+	k.must(t, "b").Disable()
+	require.Equal(t, []string{"a forced-open", "then", "b disabled"}, told)
+}
+
 // TestKeyedBadMake: what is wrong with a Config names the key, and leaves nothing behind; nor does a
 // panic.
 func TestKeyedBadMake(t *testing.T) {
