@@ -51,9 +51,9 @@ func (b *Breaker) set(state State) {
 
 // OnStateChange lets a hook know of each change from now on, in order, and one after the other. It is
 // called by a goroutine whose call has made a change, under no lock; it may use the Breaker. While
-// it runs, others that make changes leave them to it and do not wait; if it never returns, they pile up. A Reset of a closed circuit
-// is a change too, from Closed to Closed. If a hook panics, that goes on to the caller of whatever made
-// the change, and the others are told by who makes the next one.
+// it runs, others that make changes leave them to it and do not wait; if it never returns, they pile up.
+// A Reset of a closed circuit is a change too, from Closed to Closed. If a hook panics, that goes on to the
+// caller of whatever made the change, and the others are told by who makes the next one.
 func (b *Breaker) OnStateChange(hook func(Change)) {
 	if hook == nil {
 		panic("breaker: Breaker.OnStateChange: a nil function")
