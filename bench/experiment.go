@@ -32,6 +32,7 @@ func experiments() []experiment {
 		ratelimitExperiment(),
 		hashringExperiment(),
 		breakerExperiment(),
+		vclockExperiment(),
 	}
 }
 

@@ -34,8 +34,8 @@
 //
 // # Trade-offs
 //
-// Lines with points, percentile plots and bars, as the measurements of this
-// module need them. For anything else take a charting library.
+// Lines with points, percentile plots, bars and space-time diagrams, as the
+// measurements of this module need them. For anything else take a charting library.
 //
 // # References
 //

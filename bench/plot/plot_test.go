@@ -69,7 +69,21 @@ func drawings() map[string]func(Size) string {
 			{"nowhere", 11, 12}, {"no number", math.NaN(), 5}, {"backwards", 5, 4},
 		},
 	}
+	run := SpaceTime{
+		Title: "A run, seen from b:2",
+		Time:  "time, and <no> clock",
+		Lanes: []string{"a", "b", `<c> & "d"`, "says nothing"},
+		Roles: []Role{{Name: "before"}, {Name: "concurrent", Hollow: true}, {Name: "after"}, {Name: "b:2", Chosen: true}},
+		Events: []Moment{
+			{Lane: 0, Role: 0, Label: "1", Title: "a:1 <asks>"}, {Lane: 1, Role: 0, Label: "1"}, {Lane: 2, Role: 1, Label: "1", Title: "c:1"},
+			{Lane: 0, Role: 1, Label: "2"}, {Lane: 1, Role: 3, Label: "2", Title: "b:2"}, {Lane: 2, Role: 1},
+			{Lane: 1, Role: 2, Label: "3"}, {Lane: 2, Role: 2, Label: "3 & <more>"}, {Lane: 0, Role: 2, Label: "3"},
+			{Lane: 4, Role: 0, Label: "no lane"}, {Lane: -1, Role: 0, Label: "no lane"}, {Lane: 0, Role: 4, Label: "no role"}, {Lane: 0, Role: -1, Label: "no role"},
+		},
+		Arrows: []Arrow{{0, 4}, {2, 3}, {4, 7}, {5, 8}, {6, 8}, {0, 13}, {-1, 3}, {0, 9}, {11, 3}, {3, 3}},
+	}
 	return map[string]func(Size) string{
+		"spacetime": run.SVG, "nothing": SpaceTime{Title: "nothing"}.SVG,
 		"outage": outage.SVG, "model": model.SVG, "throughput": throughput.SVG, "latency": latency.SVG, "gaps": gaps.SVG, "bars": bars.SVG,
 		"one": one.SVG, "empty": Lines{Title: "nothing"}.SVG, "nobars": Bars{}.SVG,
 	}
@@ -168,6 +182,44 @@ func TestSpans(t *testing.T) {
 	_, err := fmt.Sscanf(axis, `%f" y1="%f" x2="%f"`, &left, &y, &right)
 	require.NoError(t, err)
 	require.InDelta(t, (4+1+0.5)/10*(right-left), sum, 0.3)
+}
+
+// TestSpaceTime looks for what the drawing "spacetime" shows: what can be drawn, each arrow in the colour of its
+// ends, and time that goes on in the direction that suits the width.
+//
+// PLANTED
+func TestSpaceTime(t *testing.T) {
+	wide, narrow := drawings()["spacetime"](Wide()), drawings()["spacetime"](Narrow())
+	for _, svg := range []string{wide, narrow} {
+		require.NotContains(t, svg, "no lane")
+		require.NotContains(t, svg, "no role")
+		require.Contains(t, svg, "<title>a:1 &lt;asks&gt;</title>")
+		require.Contains(t, svg, ">3 &amp; &lt;more&gt;</text>")
+		for what, n := range map[string]int{ // marks are once more in the legend
+			`<circle class="mark s0"`: 2 + 1, `<path class="mark s1" style="fill:var(--plot-bg)`: 3 + 1, `<path class="mark s2" d="`: 3 + 1 + 2,
+			`<path class="mark s3" d="`: 1 + 1, `<circle class="s3"`: 1 + 1, `<path class="mark s0" d="`: 1, // the heads of arrows
+			`<line class="curve s0"`: 2, `<line class="curve s1"`: 0, `<line class="curve s2"`: 3, `<line class="curve s3"`: 0,
+			`<line style="stroke:var(--plot-text)`: 2, `<path style="fill:var(--plot-text)"`: 2, `<line class="axis"`: 4,
+		} {
+			require.Equal(t, n, strings.Count(svg, what), what)
+		}
+	}
+	place := func(svg, title string) (x, y float64) {
+		before, _, is := strings.Cut(svg, "<title>"+title)
+		require.True(t, is)
+		d := before[strings.LastIndex(before, `d="M`):]
+		_, err := fmt.Sscanf(d, `d="M%f %f`, &x, &y)
+		require.NoError(t, err)
+		return x, y
+	}
+	cx, cy := place(wide, "c:1")
+	bx, by := place(wide, "b:2")
+	require.Greater(t, bx, cx, "later is further to the right")
+	require.Less(t, by, cy)
+	cx, cy = place(narrow, "c:1")
+	bx, by = place(narrow, "b:2")
+	require.Greater(t, by, cy, "later is further down")
+	require.Less(t, bx, cx)
 }
 
 func TestFormat(t *testing.T) {

@@ -82,14 +82,19 @@ func (c *canvas) shade(x, y, w, h float64) {
 }
 
 // marker draws the point of series i: its shape tells it apart without colour.
-func (c *canvas) marker(i int, x, y float64, title string) {
-	const r = 4.2
+func (c *canvas) marker(i int, x, y float64, title string) { c.shape(i, x, y, 4.2, false, title) }
+
+// shape draws the mark of series i in a size, filled or hollow.
+func (c *canvas) shape(i int, x, y, r float64, hollow bool, title string) {
 	at := func(dx, dy float64) string { return num(x+dx*r) + " " + num(y+dy*r) }
-	class := "mark " + seriesClass(i)
+	class := `class="mark ` + seriesClass(i) + `"`
+	if hollow {
+		class += ` style="fill:var(--plot-bg);stroke:var(--c);stroke-width:2"`
+	}
 	var d string
 	switch i % 4 {
 	case 0:
-		fmt.Fprintf(&c.b, `<circle class="%s" cx="%s" cy="%s" r="%s">%s</circle>`+"\n", class, num(x), num(y), num(r), tooltip(title))
+		fmt.Fprintf(&c.b, `<circle %s cx="%s" cy="%s" r="%s">%s</circle>`+"\n", class, num(x), num(y), num(r), tooltip(title))
 		return
 	case 1:
 		d = "M" + at(-0.9, -0.9) + "L" + at(0.9, -0.9) + "L" + at(0.9, 0.9) + "L" + at(-0.9, 0.9) + "Z"
@@ -98,7 +103,25 @@ func (c *canvas) marker(i int, x, y float64, title string) {
 	default:
 		d = "M" + at(0, -1.2) + "L" + at(1.15, 0.9) + "L" + at(-1.15, 0.9) + "Z"
 	}
-	fmt.Fprintf(&c.b, `<path class="%s" d="%s">%s</path>`+"\n", class, d, tooltip(title))
+	fmt.Fprintf(&c.b, `<path %s d="%s">%s</path>`+"\n", class, d, tooltip(title))
+}
+
+// ring draws a circle in the colour of series i.
+func (c *canvas) ring(i int, x, y, r float64) {
+	fmt.Fprintf(&c.b, `<circle class="%s" style="fill:var(--plot-bg);stroke:var(--c);stroke-width:2" cx="%s" cy="%s" r="%s"/>`+"\n",
+		seriesClass(i), num(x), num(y), num(r))
+}
+
+// faint draws an arrow of no series: a line, and its head.
+func (c *canvas) faint(x1, y1, x2, y2 float64, head string) {
+	fmt.Fprintf(&c.b, `<line style="stroke:var(--plot-text);stroke-width:1.1" x1="%s" y1="%s" x2="%s" y2="%s"/>`+"\n", num(x1), num(y1), num(x2), num(y2))
+	fmt.Fprintf(&c.b, `<path style="fill:var(--plot-text)" d="%s"/>`+"\n", head)
+}
+
+// halo draws a label over lines: with the background around its letters.
+func (c *canvas) halo(anchor string, x, y float64, s string) {
+	fmt.Fprintf(&c.b, `<text class="tick" style="paint-order:stroke;stroke:var(--plot-bg);stroke-width:4px" text-anchor="%s" x="%s" y="%s">%s</text>`+"\n",
+		anchor, num(x), num(y), escape(s))
 }
 
 func tooltip(s string) string {
