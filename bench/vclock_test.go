@@ -270,6 +270,7 @@ func TestMsgpackLen(t *testing.T) {
 }
 
 func TestInterruptVclock(t *testing.T) {
+	notRaced(t)
 	for _, at := range []string{"[1/5] vclock: counting", "[2/5] vclock: counting"} {
 		interrupt(t, at, "vclock")
 	}
