@@ -43,7 +43,7 @@ func TestClockPairs(t *testing.T) {
 }
 
 // TestClockLoops proves that each form does the work that is measured. Planted and caught: a merge of what is
-// less, a copy that is none, a witness of half the numbers, a merge or a comparison of other pairs.
+// less, a copy that is none, a witness of half the numbers, merges of other pairs.
 func TestClockLoops(t *testing.T) {
 	pairs, err := clockPairs(16, true)
 	require.NoError(t, err)
