@@ -55,7 +55,7 @@ func testVclockCaptions(t *testing.T, figures []report.Figure) {
 // TestRunIsDrawn: the drawing says what the clocks do. From what is before the chosen event there is a way to it along
 // pieces of lanes and arrows, to what is after it there is one from it, and to what is beside it there is neither.
 //
-// PLANTED
+// Planted and caught: arrows the wrong way round, one lane for all, before and after exchanged.
 func TestRunIsDrawn(t *testing.T) {
 	chance := seed.New(t)
 	for i := range 30 {
@@ -110,7 +110,8 @@ func waysOf(c plot.SpaceTime) [][]bool {
 }
 
 // TestRunIsLegible: no arrow of the drawing goes through the mark of another event, everybody has
-// several events, and the chosen one has all three kinds of others.
+// several events, and the chosen one has all three kinds of others. Planted and caught: an event that is not the best to
+// choose, and messages that never overtake each other.
 func TestRunIsLegible(t *testing.T) {
 	s, err := traceRun(runSeed)
 	require.NoError(t, err)

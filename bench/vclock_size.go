@@ -47,21 +47,15 @@ func sizeForms() []sizeForm {
 	return []sizeForm{
 		{sizeLamport, lamportBytes},
 		{sizeHLC, func(int) (int, error) { return binaryLen(vclock.Timestamp{Wall: skewEpoch().UnixNano(), Logical: 3}) }},
-		{sizeStamp, stampBytes},
-		{sizeVector, func(n int) (int, error) {
-			v, err := fullVector(n)
-			if err != nil {
-				return 0, err
-			}
-			return binaryLen(v)
-		}},
+		{sizeStamp, bytesOfEach(fullStamp)},
+		{sizeVector, bytesOfEach(fullVector)},
 		{sizeMsgpack, func(n int) (int, error) {
 			v, err := fullVector(n)
 			return msgpackLen(v), err
 		}},
-		{sizeContext, contextBytes},
+		{sizeContext, bytesOfEach(gappedContext)},
 		{sizeJSON, jsonBytes},
-		{sizeMatrix, matrixBytes},
+		{sizeMatrix, bytesOfEach(fullMatrix)},
 	}
 }
 
@@ -78,6 +72,16 @@ func (r *vclockResults) countSizes() error {
 		r.sizes = append(r.sizes, line)
 	}
 	return nil
+}
+
+func bytesOfEach[C encoding.BinaryMarshaler](of func(replicas int) (C, error)) func(int) (int, error) {
+	return func(n int) (int, error) {
+		clock, err := of(n)
+		if err != nil {
+			return 0, err
+		}
+		return binaryLen(clock)
+	}
 }
 
 func binaryLen(v encoding.BinaryMarshaler) (int, error) {
@@ -146,27 +150,19 @@ func jsonBytes(replicas int) (int, error) {
 	return len(b), err
 }
 
-// contextBytes is a Context that lacks one event of each replica, and has the one after that.
-func contextBytes(replicas int) (int, error) {
+// gappedContext lacks one event of each replica, and has the one after that.
+func gappedContext(replicas int) (vclock.Context, error) {
 	var spans []vclock.Span
 	for i := range replicas {
 		id, n := replicaName(i), countOf(i)
 		spans = append(spans, vclock.Span{ID: id, From: 1, To: n - 2}, vclock.Span{ID: id, From: n, To: n})
 	}
-	c, err := vclock.ContextOf(spans...)
-	if err != nil {
-		return 0, err
-	}
-	return binaryLen(c)
+	return vclock.ContextOf(spans...)
 }
 
-// matrixBytes is a Matrix in which each replica knows all events of the others but the last few.
-func matrixBytes(replicas int) (int, error) {
+// fullMatrix has for each replica what fullVector knows, and some events of its own.
+func fullMatrix(replicas int) (m vclock.Matrix, err error) {
 	base, err := fullVector(replicas)
-	if err != nil {
-		return 0, err
-	}
-	m, err := vclock.NewMatrix()
 	for i := 0; i < replicas && err == nil; i++ {
 		err = m.Join(replicaName(i), base) // who joins must know what all know
 	}
@@ -176,28 +172,20 @@ func matrixBytes(replicas int) (int, error) {
 			_, err = m.Observe(replicaName(i), knows)
 		}
 	}
-	if err != nil {
-		return 0, err
-	}
-	return binaryLen(m)
+	return m, err
 }
 
-// stampBytes is the Stamp of one that knows all, where all have come from forks that halve what there is.
-func stampBytes(replicas int) (int, error) {
+// fullStamp is the Stamp of one that knows all, where all have come from forks that halve what there is.
+func fullStamp(replicas int) (s vclock.Stamp, err error) {
 	all := forked(replicas)
 	for i := range all {
 		for range countOf(i) {
-			var err error
 			if all[i], err = all[i].Event(); err != nil {
-				return 0, err
+				return s, err
 			}
 		}
 	}
-	s, err := knowsAll(all, 0)
-	if err != nil {
-		return 0, err
-	}
-	return binaryLen(s)
+	return knowsAll(all, 0)
 }
 
 // forked are so many stamps, of which each has forked as often as the others, or once more.
@@ -306,10 +294,9 @@ func (p *churnPlay) turn() (err error) {
 	return nil
 }
 
-// leave joins one to another. Its place is free then.
+// leave joins one to another. Its place is free for the next then.
 func leave(all []vclock.Stamp, leaves, stays int) (err error) {
 	all[stays], err = vclock.Join(all[stays], all[leaves])
-	all[leaves] = vclock.Stamp{}
 	return err
 }
 

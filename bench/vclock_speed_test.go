@@ -13,7 +13,8 @@ import (
 
 // TestVclockSpeed measures all cells for a moment, and holds what is counted: nothing allocates but what is merged.
 //
-// PLANTED
+// Planted and caught: batches taken for calls, in the rate and in the count; parts that count as rounds; a map that is
+// merged in place.
 func TestVclockSpeed(t *testing.T) {
 	r := quietVclock()
 	require.Len(t, r.speeds, 4*(len(clockEntries())+len(clockWorkers())))
@@ -79,7 +80,7 @@ func TestMapVector(t *testing.T) {
 }
 
 // TestBadClockIsNotMeasured: what does something else than it should ends the round with an error, in what is
-// counted and in what is timed.
+// counted and in what is timed. Planted and caught: no look at what a call has returned, in what is timed.
 func TestBadClockIsNotMeasured(t *testing.T) {
 	boom := errors.New("boom")
 	for _, calls := range []int{1, overheadCounts + 1} {

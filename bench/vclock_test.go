@@ -23,6 +23,10 @@ func quietVclock() *vclockResults {
 
 // TestVclockRun looks at the whole of the experiment. What is counted is the same when it is counted again, and
 // is held exactly; what is timed is complete.
+//
+// Planted and caught: a gap that is none; strings of MessagePack with too long a head; who retires to the furthest;
+// one name for all who come; a server that keeps nothing, clients whose vectors replace each other, and one who reads
+// what another should; nobody who comes or goes; results with another number of clients.
 func TestVclockRun(t *testing.T) {
 	notRaced(t)
 	o := bench(t, t.Context(), "vclock")
@@ -41,6 +45,16 @@ func TestVclockRun(t *testing.T) {
 	require.NoError(t, again.count(t.Context()))
 	again.speeds = nil
 	require.Equal(t, again.results(), counted)
+	for _, want := range []report.Result{
+		{Experiment: "vclock/counted/size/clock=Stamp", Metrics: map[string]float64{"replicas": 100, "bytes": 163}},
+		{Experiment: "vclock/counted/churn/clock=Vector", Metrics: map[string]float64{"replicas": 16, "replicas_ever": 1024, "bytes": 3197}},
+		{Experiment: "vclock/counted/siblings/versions=" + byServer, Metrics: map[string]float64{
+			"clients": 2, "writes": 101, "siblings": 101, "siblings_at_most": 101, "values_read": 5151, "bytes": 10,
+		}},
+	} {
+		want.Load, want.Workers, want.Rounds = "simulation", 1, 1
+		require.Contains(t, counted, want)
+	}
 	for name, test := range map[string]func(*testing.T, *vclockResults){
 		"sizes": testClockSizes, "churn": testChurn, "siblings": testSiblings, "skews": testSkews, "hour": testHour,
 	} {
@@ -48,7 +62,7 @@ func TestVclockRun(t *testing.T) {
 	}
 }
 
-// testClockSizes: exact, and as the forms say. Planted and caught: PLANTED
+// testClockSizes: exact, and at most half of the map as JSON.
 func testClockSizes(t *testing.T, r *vclockResults) {
 	want := map[string][]int{
 		sizeLamport: {2, 2, 2, 3, 3, 3},
@@ -163,7 +177,8 @@ func testHour(t *testing.T, r *vclockResults) {
 // TestSkewSeeds holds other seeds to what the report says, and the vectors to what happened: an event is before
 // another if there is a way, along a process or with a message.
 //
-// PLANTED
+// Planted and caught: a clock that drifts further than ε, or from the beginning on; a vector that is not merged; an
+// HLC that does not hear of messages; messages that take no time at least.
 func TestSkewSeeds(t *testing.T) {
 	notRaced(t)
 	chance, seeds := seed.New(t), 2
@@ -244,6 +259,28 @@ func TestWallClock(t *testing.T) {
 		require.Equal(t, later+time.Hour, c.shows(2*time.Second)-2*time.Second)
 	}
 	require.True(t, drifts)
+}
+
+// TestMeasuredClocks: what is measured is what the report says, not just as long. Planted and caught: stamps that have
+// counted one event less.
+func TestMeasuredClocks(t *testing.T) {
+	v, err := fullVector(3)
+	require.NoError(t, err)
+	require.Equal(t, `{"node-0000":200, "node-0001":237, "node-0002":274}`, v.String())
+	s, err := fullStamp(3)
+	require.NoError(t, err)
+	require.Equal(t, "((0,1),(200,(37,0,37),0))", s.String())
+	c, err := gappedContext(2)
+	require.NoError(t, err)
+	require.Equal(t, `{"node-0000":"1-198,200", "node-0001":"1-235,237"}`, c.String())
+	m, err := fullMatrix(2)
+	require.NoError(t, err)
+	require.Equal(t, `{"node-0000":200, "node-0001":237}`, m.Stable().String())
+	one, _ := m.Get(replicaName(0))
+	two, _ := m.Get(replicaName(1))
+	require.Equal(t, `{"node-0000":201, "node-0001":237}`, one.String())
+	require.Equal(t, `{"node-0000":200, "node-0001":239}`, two.String())
+	require.Equal(t, m.Len(), 2)
 }
 
 // TestMsgpackLen: known lengths, by the specification of MessagePack.

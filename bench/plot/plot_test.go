@@ -187,7 +187,9 @@ func TestSpans(t *testing.T) {
 // TestSpaceTime looks for what the drawing "spacetime" shows: what can be drawn, each arrow in the colour of its
 // ends, and time that goes on in the direction that suits the width.
 //
-// PLANTED
+// Planted and caught: an event of a lane or a role that is not there; what joins any two events in the colour of one, or
+// in that of a hollow role; one lane for all pieces; an arrow to itself; time to the right in a narrow drawing; hollow
+// marks that are full.
 func TestSpaceTime(t *testing.T) {
 	wide, narrow := drawings()["spacetime"](Wide()), drawings()["spacetime"](Narrow())
 	for _, svg := range []string{wide, narrow} {
