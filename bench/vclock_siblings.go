@@ -15,7 +15,7 @@ import (
 //
 // A server that keeps one version vector for all values, with an entry for itself, cannot say that: 3 comes with
 // {server:1}, the vector is {server:2}, and so 1 stays, for ever. (The two clients and 101 writes are those
-// of R. Gonçalves and P. S. Almeida: Dotted Version Vectors, README, 2013.)
+// of R. Gonçalves and P. S. Almeida: Dotted Version Vectors, README.)
 
 const siblingWrites = 101
 
