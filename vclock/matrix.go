@@ -1,12 +1,10 @@
 package vclock
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"strconv"
@@ -361,39 +359,25 @@ func (m *Matrix) UnmarshalJSON(b []byte) error {
 }
 
 func parseMatrix(b []byte) (m Matrix, err error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return Matrix{}, notJSON(d, "want an object", err)
-	}
 	rows := map[ID]*Vector{}
-	for d.More() {
-		t, err := d.Token()
-		name, _ := t.(string) // a name is all that can be here
-		if err != nil {
-			return Matrix{}, notJSON(d, "want a name", err)
-		}
-		if _, twice := rows[ID(name)]; twice {
-			return Matrix{}, fmt.Errorf("byte %d: %q twice", d.InputOffset(), name)
-		}
+	err = eachMember(b, func(d *json.Decoder, name string) error {
 		if err := ID(name).check(); err != nil {
-			return Matrix{}, fmt.Errorf("byte %d: %w", d.InputOffset(), err)
+			return fmt.Errorf("byte %d: %w", d.InputOffset(), err)
 		}
 		var text json.RawMessage
 		if err := d.Decode(&text); err != nil {
-			return Matrix{}, notJSON(d, fmt.Sprintf("want a vector for %q", name), err)
+			return notJSON(d, fmt.Sprintf("want a vector for %q", name), err)
 		}
 		var row Vector
 		if err := row.UnmarshalJSON(text); err != nil {
-			return Matrix{}, fmt.Errorf("member %q: %w", name, err)
+			return fmt.Errorf("member %q: %w", name, err)
 		}
 		rows[ID(name)] = &row
 		m.members = append(m.members, ID(name))
-	}
-	if _, err := d.Token(); err != nil {
-		return Matrix{}, notJSON(d, "want }", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return Matrix{}, fmt.Errorf("byte %d: more after the end", d.InputOffset())
+		return nil
+	})
+	if err != nil {
+		return Matrix{}, err
 	}
 	slices.Sort(m.members)
 	for _, id := range m.members {
@@ -407,9 +391,10 @@ func parseMatrix(b []byte) (m Matrix, err error) {
 func (m Matrix) String() string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	replicas := m.replicas()
 	line := func(head string, cell func(j int, id ID) string) {
 		_, _ = t.Write([]byte(head)) // a Builder takes everything
-		for j, id := range m.replicas() {
+		for j, id := range replicas {
 			_, _ = t.Write([]byte("\t" + cell(j, id)))
 		}
 		_, _ = t.Write([]byte{'\n'})

@@ -322,6 +322,7 @@ func TestMatrixJSON(t *testing.T) {
 		`{"a":{}} {}`:         "more after the end",
 		`{"a":{}} ]`:          "more after the end",
 		`{"a":{"a":1,"a":1}}`: `"a" twice`,
+		"{\"a\xff\":{}}":      "not UTF-8",
 	} {
 		err := m.UnmarshalJSON([]byte(text))
 		require.ErrorIs(t, err, ErrCorrupt, text)

@@ -1,11 +1,9 @@
 package vclock
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
 	"strconv"
 	"strings"
@@ -122,43 +120,23 @@ func (w *walk) next() bool {
 }
 
 // parseSpans reads a JSON object with a list of spans for each name.
-func parseSpans(b []byte) ([]Span, error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	var spans []Span
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, notJSON(d, "want an object", err)
-	}
-	seen := map[string]bool{}
-	for d.More() {
+func parseSpans(b []byte) (spans []Span, err error) {
+	err = eachMember(b, func(d *json.Decoder, name string) error {
 		t, err := d.Token()
-		name, _ := t.(string) // a name is all that can be here
-		if err != nil {
-			return nil, notJSON(d, "want a name", err)
-		}
-		if seen[name] {
-			return nil, fmt.Errorf("byte %d: %q twice", d.InputOffset(), name)
-		}
-		seen[name] = true
-		t, err = d.Token()
 		list, is := t.(string)
 		if err != nil || !is {
-			return nil, notJSON(d, fmt.Sprintf("want spans in a string for %q", name), err)
+			return notJSON(d, fmt.Sprintf("want spans in a string for %q", name), err)
 		}
 		for text := range strings.SplitSeq(list, ",") {
 			s, err := parseNumbers(ID(name), text)
 			if err != nil {
-				return nil, fmt.Errorf("byte %d: %q: %w", d.InputOffset(), name, err)
+				return fmt.Errorf("byte %d: %q: %w", d.InputOffset(), name, err)
 			}
 			spans = append(spans, s)
 		}
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, notJSON(d, "want }", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("byte %d: more after the end", d.InputOffset())
-	}
-	return spans, nil
+		return nil
+	})
+	return spans, err
 }
 
 // parseNumbers reads 5 or 5-6.

@@ -267,6 +267,7 @@ func TestVectorJSON(t *testing.T) {
 		`{"":1}`:                     "bad ID",
 		`{"a":1`:                     "EOF",
 		`{"a":1} {}`:                 "more after the end",
+		"{\"a\xff\":1}":              "not UTF-8",
 		``:                           "want an object: EOF",
 	} {
 		err := w.UnmarshalJSON([]byte(text))
