@@ -535,11 +535,27 @@ func TestContextJSON(t *testing.T) {
 		`{"":"1"}`:                      "bad ID",
 		`{"a":"1"`:                      "EOF",
 		`{"a":"1"} {}`:                  "more after the end",
+		"{\"a\xff\":\"1\"}":             "not UTF-8",
 	} {
 		err := c.UnmarshalJSON([]byte(text))
 		require.ErrorIs(t, err, ErrCorrupt, text)
 		require.ErrorContains(t, err, said, text)
 		require.Equal(t, `{"a\"\u003cé":"1", "b":"2-9"}`, c.String())
+	}
+}
+
+// TestContextOf takes spans in any order, of which some are parts of others. Planted and caught: a base that is set to
+// the end of each span that touches it.
+func TestContextOf(t *testing.T) {
+	for want, spans := range map[string][]Span{
+		`{}`:                   nil,
+		`{"a":"1-9"}`:          {{"a", 2, 3}, {"a", 1, 9}, {"a", 4, 4}},
+		`{"a":"3-9", "b":"1"}`: {{"b", 1, 1}, {"a", 5, 6}, {"a", 3, 9}, {"a", 9, 9}},
+	} {
+		c, err := ContextOf(spans...)
+		require.NoError(t, err)
+		c.invariant(t)
+		require.Equal(t, want, c.String())
 	}
 }
 

@@ -462,6 +462,7 @@ func TestDVVSetRefuses(t *testing.T) {
 	refused(s.Put(vec(t, map[ID]uint64{"new": 1}), "new", "x"), ErrBehind, "new is told of its event 1, and is at 0")
 	refused(s.Put(s.Context(), "b", "x"), ErrExhausted, "b at 4611686018427387904 and 1 more")
 	refused(s.Put(s.Context(), "", "x"), ErrID, "empty")
+	refused(s.Put(vec(t, map[ID]uint64{"a": 3, "c": 7}), "b", "x"), ErrExhausted, "b at") // and c is not known now
 	refused(s.Reconcile("b", func([]string) string { return "" }), ErrExhausted, "b at")
 	require.PanicsWithValue(t, "vclock: LWW without an order", func() { s.LWW(nil) })
 	require.PanicsWithValue(t, "vclock: Reconcile without a function", func() { _ = s.Reconcile("a", nil) })

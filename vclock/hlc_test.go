@@ -113,6 +113,8 @@ func TestHLCReceives(t *testing.T) {
 		{13, Timestamp{12, 3}, Timestamp{10, 9}, Timestamp{13, 0}}, // the clock is later than both
 		{13, Timestamp{12, 3}, Timestamp{12, 9}, Timestamp{13, 0}},
 		{13, Timestamp{12, 3}, Timestamp{-5, 9}, Timestamp{13, 0}},
+		{13, Timestamp{12, 3}, Timestamp{math.MinInt64, 9}, Timestamp{13, 0}}, // whose distance wraps around
+		{0, Timestamp{0, 7}, Timestamp{}, Timestamp{0, 8}},
 		{5, Timestamp{10, 5}, Timestamp{10, math.MaxUint32}, Timestamp{11, 0}}, // no more Logical: the next Wall
 		{5, Timestamp{10, math.MaxUint32}, Timestamp{}, Timestamp{11, 0}},
 		{11, Timestamp{10, math.MaxUint32}, Timestamp{}, Timestamp{11, 0}},
@@ -257,6 +259,16 @@ func TestHLCRefuses(t *testing.T) {
 		require.ErrorIs(t, err, ErrExhausted, year)
 		require.Equal(t, Timestamp{}, h.Last())
 		require.Equal(t, Timestamp{}, h.Reserve(0))
+	}
+	// Nanoseconds in 63 bits end within a second, of which all is refused. Planted and caught: the whole of it let in.
+	const last = math.MaxInt64 / int64(time.Second)
+	for _, c := range []struct {
+		at   time.Time
+		want error
+	}{{time.Unix(last, -1), nil}, {time.Unix(last, 0), ErrExhausted}, {time.Unix(last, 9e8), ErrExhausted}} {
+		h, _ = newHLC(t, HLCConfig{Now: func() time.Time { return c.at }})
+		_, err = h.Now()
+		require.ErrorIs(t, err, c.want)
 	}
 	for _, year := range []int{1969, 1600, -300} {
 		now := func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
