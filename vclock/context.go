@@ -86,7 +86,7 @@ func (c Context) Base() Vector { return Vector{c.base.names, slices.Clone(c.base
 func (c Context) Contiguous() bool { return len(c.beyond) == 0 }
 
 // Contains reports whether an event is known.
-func (c *Context) Contains(d Dot) bool {
+func (c Context) Contains(d Dot) bool {
 	if i, known := find(c.base.names, d.ID); known && d.N <= c.base.counts[i] {
 		return d.N > 0
 	}

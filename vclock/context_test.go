@@ -348,6 +348,7 @@ func TestContextCloses(t *testing.T) {
 	require.Equal(t, `{"a":6}`, base.String())
 	require.Equal(t, `{"a":"1-6,8-10"}`, clone.String())
 	v := vec(t, map[ID]uint64{"a": 2})
+	require.True(t, v.Context().Contains(Dot{"a", 2}), "of what has no name")
 	c = v.Context()
 	_, err = c.Next("a")
 	require.NoError(t, err)
