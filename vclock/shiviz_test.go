@@ -300,9 +300,12 @@ func TestWriteLogRefuses(t *testing.T) {
 	for said, change := range map[string]func(*Event){
 		"bad ID: it is empty":   func(e *Event) { e.Host = "" },
 		"cannot have a space":   func(e *Event) { e.Host = "a b" },
+		`a space: "a\ufeff"`:    func(e *Event) { e.Host = "a\ufeff" }, // which is one to JavaScript, and not to Go
 		"the clock of b has no": func(e *Event) { e.Host = "b" },
 		"a:1 has no text":       func(e *Event) { e.Text = " " },
 		"more than one line":    func(e *Event) { e.Text = "a\nb" },
+		`line: "a\u2028"`:       func(e *Event) { e.Text = "a\u2028" },
+		`line: "a\u2029"`:       func(e *Event) { e.Text = "a\u2029" },
 		"not UTF-8":             func(e *Event) { e.Text = "\xff" },
 		"at most 1048576":       func(e *Event) { e.Text = strings.Repeat("x", MaxLine+1) },
 	} {

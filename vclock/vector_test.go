@@ -192,6 +192,8 @@ func TestVectorBytes(t *testing.T) {
 		"0801":                              "byte 1: 1, at most 0",
 		"080101":                            "byte 1: 1, at most 0",
 		"08010161":                          "byte 4: it ends in a number",
+		"0801f1006101":                      "byte 2: a name that shares more than there is",
+		"0801036162":                        "byte 3: 3 bytes, but 2 are left",
 		"0801016180":                        "byte 5: it ends in a number",
 		"0801016100":                        "byte 5: a number of 0 for a",
 		"08010161818000":                    "byte 4: a number with needless bytes",
