@@ -1,7 +1,6 @@
 package vclock
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -117,8 +116,6 @@ func TestDeliveryAllOrders(t *testing.T) {
 	}
 }
 
-func byName(a, b Dot) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.N, b.N)) }
-
 func permute(order []int, from int, do func([]int)) {
 	if from == len(order) {
 		do(order)
@@ -168,7 +165,7 @@ func (h broadcasts) comes(t *testing.T, order []int) {
 				fail(fmt.Sprintf("%v is missing", dot))
 			}
 		}
-		if len(asked) != len(missing) || !slices.IsSortedFunc(asked, byName) {
+		if len(asked) != len(missing) || !slices.IsSortedFunc(asked, Dot.order) {
 			fail(fmt.Sprintf("missing %v, want %v", asked, missing))
 		}
 		if _, err := d.Receive(h.messages[i]); !errors.Is(err, ErrDuplicate) {

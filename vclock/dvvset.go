@@ -2,7 +2,6 @@ package vclock
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -53,8 +52,6 @@ type sibling[V any] struct {
 	dot   Dot
 	value V
 }
-
-func (d Dot) order(e Dot) int { return cmp.Or(cmp.Compare(d.ID, e.ID), cmp.Compare(d.N, e.N)) }
 
 // ErrBehind says that a server does not know of events that are its own. Either it has lost them, and would give
 // their dots to others: then it must go on under another ID. Or somebody has made them up.

@@ -53,7 +53,7 @@ func NewDiagram(events []Event) (Diagram, error) {
 	}
 	events = slices.Clone(events)
 	slices.SortFunc(events, func(a, b Event) int {
-		return cmp.Or(cmp.Compare(size(a), size(b)), a.Dot().compare(b.Dot()))
+		return cmp.Or(cmp.Compare(size(a), size(b)), a.Dot().order(b.Dot()))
 	})
 	d := Diagram{Steps: make([]Step, 0, len(events))}
 	columns := map[ID]int{}
@@ -87,10 +87,6 @@ func causes(e Event, hosts map[ID][]Event) []Dot {
 			return by != d && at(hosts, by).Clock.Contains(d)
 		})
 	})
-}
-
-func (d Dot) compare(other Dot) int {
-	return cmp.Or(cmp.Compare(d.ID, other.ID), cmp.Compare(d.N, other.N))
 }
 
 // String draws it with letters: a line for each event, a column for each process, and the causes in a word.

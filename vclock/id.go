@@ -1,6 +1,7 @@
 package vclock
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -107,6 +108,9 @@ type Dot struct {
 	ID ID
 	N  uint64
 }
+
+// order sorts dots by replica and by number.
+func (d Dot) order(e Dot) int { return cmp.Or(cmp.Compare(d.ID, e.ID), cmp.Compare(d.N, e.N)) }
 
 // String writes it as a:3, the name in quotes if it is not plain.
 func (d Dot) String() string { return d.ID.String() + ":" + strconv.FormatUint(d.N, 10) }

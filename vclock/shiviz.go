@@ -252,7 +252,7 @@ func trace(events []Event) (map[ID][]Event, error) {
 		hosts[e.Host] = append(hosts[e.Host], e)
 	}
 	for _, of := range hosts {
-		slices.SortStableFunc(of, func(a, b Event) int { return a.Dot().compare(b.Dot()) })
+		slices.SortStableFunc(of, func(a, b Event) int { return a.Dot().order(b.Dot()) })
 		for i, e := range of {
 			switch n := e.Dot().N; {
 			case n == uint64(i):
