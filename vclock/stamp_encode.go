@@ -45,7 +45,7 @@ func (s Stamp) MarshalBinary() ([]byte, error) {
 // memory as there are bytes, as a cut takes 2 bits or more; and a stack of MaxDepth calls.
 func (s *Stamp) UnmarshalBinary(b []byte) error {
 	d := decode(kindStamp, b)
-	t := d.stamp()
+	t := d.Stamp()
 	if err := d.End(); err != nil {
 		return err
 	}
@@ -68,8 +68,8 @@ func (s Stamp) AppendTo(b []byte) []byte {
 	return w.b
 }
 
-// stamp reads what AppendTo writes.
-func (d *Decoder) stamp() Stamp {
+// Stamp reads what AppendTo writes.
+func (d *Decoder) Stamp() Stamp {
 	r := bitReader{d: d}
 	s := Stamp{id: r.id(MaxDepth), event: r.event(MaxDepth, MaxCount)}
 	if r.bits(r.unread) != 0 {
@@ -186,8 +186,10 @@ func (r *bitReader) bits(size int) (n uint64) {
 
 // fail says what is wrong in the byte of which bits were read last.
 func (r *bitReader) fail(format string, args ...any) {
-	r.d.at--
-	r.d.Fail(format, args...)
+	if r.d.err == nil {
+		r.d.at--
+		r.d.Fail(format, args...)
+	}
 }
 
 // number reads one of at most so much, which is at most MaxCount.

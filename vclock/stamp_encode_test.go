@@ -91,6 +91,31 @@ func packed(bits string) []byte {
 	return w.b
 }
 
+// TestStampAsAPart: stamps between other things, each up to a whole byte. Where it is cut there is an error, and nothing more
+// is read. Planted and caught: a reader that goes back a byte for each error after the first.
+func TestStampAsAPart(t *testing.T) {
+	s := stampOf(t, "((1,0),(1,(0,(0,3,0),2),0))")
+	b := vec(t, map[ID]uint64{"a": 7}).AppendTo(s.AppendTo(nil))
+	b = Seed().AppendTo(b)
+	for end := range len(b) + 1 {
+		d := NewDecoder(ErrCorrupt, "three", b[:end])
+		first := d.Stamp()
+		if d.Err() != nil {
+			require.Zero(t, d.Left())
+		}
+		v, last := d.Vector(), d.Stamp()
+		if end == len(b) {
+			require.NoError(t, d.End())
+			require.Equal(t, s.String(), first.String())
+			require.EqualValues(t, 7, v.Get("a"))
+			require.Equal(t, "(1,0)", last.String())
+			continue
+		}
+		require.ErrorIs(t, d.End(), ErrCorrupt)
+		require.Equal(t, "(0,0)", last.String())
+	}
+}
+
 // TestStampText refuses what is written otherwise. Planted and caught: no look at needless zeros, at the sum of
 // counts, at either normal form; a number that is read again for each tree around it.
 func TestStampText(t *testing.T) {
