@@ -1,12 +1,10 @@
 package vclock
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -288,31 +286,48 @@ func (s DVVSet[V]) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON writes, with siblings in any order.
 func (s *DVVSet[V]) UnmarshalJSON(b []byte) error {
-	in := jsonDVVSet[V]{}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
+	got, err := parseDVVSet[V](b)
+	if err != nil {
 		return fmt.Errorf("%w DVVSet: %w", ErrCorrupt, err)
-	}
-	if _, err := d.Token(); err != io.EOF || in.Siblings == nil {
-		return fmt.Errorf("%w DVVSet: want one object with context and siblings", ErrCorrupt)
-	}
-	got := DVVSet[V]{context: in.Context}
-	for _, sib := range in.Siblings {
-		dot := Dot{sib.ID, sib.N}
-		if !got.context.Contains(dot) {
-			return fmt.Errorf("%w DVVSet: a value of %v, which %v does not know", ErrCorrupt, dot, got.context)
-		}
-		got.siblings = append(got.siblings, sibling[V]{dot, sib.Value})
-	}
-	slices.SortStableFunc(got.siblings, func(a, b sibling[V]) int { return a.dot.order(b.dot) })
-	for i, sib := range got.siblings[min(1, len(got.siblings)):] {
-		if sib.dot == got.siblings[i].dot {
-			return fmt.Errorf("%w DVVSet: two values of %v", ErrCorrupt, sib.dot)
-		}
 	}
 	*s = got
 	return nil
+}
+
+func parseDVVSet[V any](b []byte) (s DVVSet[V], err error) {
+	var context *Vector
+	var siblings []jsonSibling[V]
+	err = eachMember(b, func(d *json.Decoder, name string) error {
+		d.DisallowUnknownFields()
+		switch name {
+		case "context":
+			return d.Decode(&context)
+		case "siblings":
+			return d.Decode(&siblings)
+		}
+		return fmt.Errorf("byte %d: unknown field %q", d.InputOffset(), name)
+	})
+	if err == nil && (context == nil || siblings == nil) {
+		err = errors.New("want an object with context and siblings")
+	}
+	if err != nil {
+		return DVVSet[V]{}, err
+	}
+	s.context = *context
+	for _, sib := range siblings {
+		dot := Dot{sib.ID, sib.N}
+		if !s.context.Contains(dot) {
+			return DVVSet[V]{}, fmt.Errorf("a value of %v, which %v does not know", dot, s.context)
+		}
+		s.siblings = append(s.siblings, sibling[V]{dot, sib.Value})
+	}
+	slices.SortFunc(s.siblings, func(a, b sibling[V]) int { return a.dot.order(b.dot) })
+	for i, sib := range s.siblings[min(1, len(s.siblings)):] {
+		if sib.dot == s.siblings[i].dot {
+			return DVVSet[V]{}, fmt.Errorf("two values of %v", sib.dot)
+		}
+	}
+	return s, nil
 }
 
 // String writes it for people: {"a":3} [a:2=y a:3=zz].

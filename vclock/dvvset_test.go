@@ -580,15 +580,20 @@ func TestDVVSetJSON(t *testing.T) {
 	require.Error(t, err)
 	for text, said := range map[string]string{
 		``:                                      "EOF",
-		`null`:                                  "want one object with context and siblings",
-		`{"context":{"a":1}}`:                   "want one object",
-		`{"context":{},"siblings":[]} 1`:        "want one object",
+		`null`:                                  "want an object",
+		`{"context":{"a":1}}`:                   "want an object with context and siblings",
+		`{"siblings":[]}`:                       "want an object with context and siblings",
+		`{"context":null,"siblings":[]}`:        "want an object with context and siblings",
+		`{"context":{},"siblings":[]} 1`:        "more after the end",
+		`{"context":{},"Siblings":[]}`:          `unknown field "Siblings"`,
 		`{"context":{},"siblings":[],"more":1}`: `unknown field "more"`,
 		`{"context":{"a":0.5},"siblings":[]}`:   "no whole number",
-		`{"context":{"a":1},"siblings":[{"id":"a","n":2}]}`:                  `a value of a:2, which {"a":1} does not know`,
-		`{"context":{"a":1},"siblings":[{"id":"a","n":0}]}`:                  "a value of a:0",
-		`{"context":{"a":1},"siblings":[{"id":"a","n":1},{"id":"a","n":1}]}`: "two values of a:1",
-		`{"context":{"a":1},"siblings":[{"id":"a","n":1,"value":5}]}`:        "cannot unmarshal number",
+		`{"context":{"a":1},"siblings":[{"id":"a","n":1,"extra":1}]}`:                   `unknown field "extra"`,
+		`{"context":{"a":1},"siblings":[{"id":"a","n":1,"value":"x"}],"siblings":[{}]}`: `"siblings" twice`,
+		`{"context":{"a":1},"siblings":[{"id":"a","n":2}]}`:                             `a value of a:2, which {"a":1} does not know`,
+		`{"context":{"a":1},"siblings":[{"id":"a","n":0}]}`:                             "a value of a:0",
+		`{"context":{"a":1},"siblings":[{"id":"a","n":1},{"id":"a","n":1}]}`:            "two values of a:1",
+		`{"context":{"a":1},"siblings":[{"id":"a","n":1,"value":5}]}`:                   "cannot unmarshal number",
 	} {
 		err := o.UnmarshalJSON([]byte(text))
 		require.ErrorIs(t, err, ErrCorrupt, text)

@@ -18,7 +18,6 @@ func eachMember(b []byte, value func(d *json.Decoder, name string) error) error 
 		return errors.New("it is not UTF-8")
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return notJSON(d, "want an object", err)
 	}
@@ -57,6 +56,7 @@ func notJSON(d *json.Decoder, want string, err error) error {
 func parseCounts(b []byte) (map[ID]uint64, error) {
 	counts := map[ID]uint64{}
 	err := eachMember(b, func(d *json.Decoder, name string) error {
+		d.UseNumber()
 		t, err := d.Token()
 		number, is := t.(json.Number)
 		if err != nil || !is {
