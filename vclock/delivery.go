@@ -130,7 +130,7 @@ func NewDelivery[M any](self ID, c DeliveryConfig) (*Delivery[M], error) {
 		return nil, err
 	}
 	if c.Limit < 0 {
-		return nil, fmt.Errorf("vclock: DeliveryConfig: Limit is %d: want 1 or more, or 0 for %d", c.Limit, defaultLimit)
+		return nil, fmt.Errorf("vclock: NewDelivery: a Limit of %d: want 1 or more, or 0 for %d", c.Limit, defaultLimit)
 	}
 	if c.Limit == 0 {
 		c.Limit = defaultLimit

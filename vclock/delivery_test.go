@@ -432,7 +432,7 @@ func TestMessageBytes(t *testing.T) {
 	} {
 		err := read.Decode([]byte(text), cryCodec{})
 		require.ErrorIs(t, err, ErrCorrupt, "%q", text)
-		require.ErrorContains(t, err, "vclock: corrupt Message: "[:23], "%q", text)
+		require.ErrorContains(t, err, "vclock: corrupt Message: ", "%q", text)
 		require.ErrorContains(t, err, said, "%q", text)
 		require.Equal(t, m, read)
 	}

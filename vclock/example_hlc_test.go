@@ -69,7 +69,7 @@ func ExampleHLC_Reserve() {
 func ExampleHLCConfig() {
 	_, err := vclock.NewHLC(vclock.HLCConfig{MaxDrift: -time.Second})
 	fmt.Println(err)
-	// Output: vclock: NewHLC: MaxDrift of -1s
+	// Output: vclock: NewHLC: a MaxDrift of -1s: want 0 or more
 }
 
 func ExampleSkew() {

@@ -98,7 +98,7 @@ func NewHLC(c HLCConfig) (*HLC, error) {
 	h := &HLC{now: c.Now, maxDrift: int64(c.MaxDrift)}
 	switch {
 	case c.MaxDrift < 0:
-		return nil, fmt.Errorf("vclock: NewHLC: MaxDrift of %v", c.MaxDrift)
+		return nil, fmt.Errorf("vclock: NewHLC: a MaxDrift of %v: want 0 or more", c.MaxDrift)
 	case c.MaxDrift == 0:
 		h.maxDrift = int64(500 * time.Millisecond)
 	}

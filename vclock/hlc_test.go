@@ -224,7 +224,7 @@ func TestHLCRestarts(t *testing.T) {
 // Timestamp has been taken in, a drift of MaxDrift that is too much, no check of the year.
 func TestHLCRefuses(t *testing.T) {
 	_, err := NewHLC(HLCConfig{MaxDrift: -1})
-	require.EqualError(t, err, "vclock: NewHLC: MaxDrift of -1ns")
+	require.EqualError(t, err, "vclock: NewHLC: a MaxDrift of -1ns: want 0 or more")
 
 	h, clock := newHLC(t, HLCConfig{})
 	clock.ns.Store(1e9)

@@ -354,6 +354,26 @@ func FuzzMatrix(f *testing.F) {
 	})
 }
 
+// FuzzMatrixJSON: what is accepted is written, and read back the same.
+func FuzzMatrixJSON(f *testing.F) {
+	for _, text := range []string{`{}`, `{"b":{}, "a":{"x":2,"y":0}}`, `{"a":{"a":1},"a":{}}`, `{"a":{"a":[{}]}}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var m, n Matrix
+		if err := m.UnmarshalJSON(b); err != nil {
+			require.ErrorIs(t, err, ErrCorrupt)
+			require.Zero(t, m.Len())
+			return
+		}
+		m.invariant(t)
+		text, err := json.Marshal(m)
+		require.NoError(t, err)
+		require.NoError(t, n.UnmarshalJSON(text))
+		require.Equal(t, m.String(), n.String())
+	})
+}
+
 // fullMatrix has n members that know a few events of each other.
 func fullMatrix(n int) Matrix {
 	names, counts := make([]ID, n), map[ID]uint64{}

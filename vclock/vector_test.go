@@ -245,6 +245,24 @@ func FuzzVector(f *testing.F) {
 	})
 }
 
+// FuzzVectorText: what is accepted is written, and read back the same.
+func FuzzVectorText(f *testing.F) {
+	for _, text := range []string{`{}`, ` {"a":0, "b":7}`, `{"é\"":4611686018427387904}`, `{"a":1,"a":1}`, "{\"\xff\":1}"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var v, w Vector
+		if err := v.UnmarshalText(b); err != nil {
+			require.ErrorIs(t, err, ErrCorrupt)
+			require.Zero(t, v.Len())
+			return
+		}
+		v.invariant(t)
+		require.NoError(t, w.UnmarshalText([]byte(v.String())))
+		require.Equal(t, v, w)
+	})
+}
+
 func TestVectorJSON(t *testing.T) {
 	v := vec(t, map[ID]uint64{"b": MaxCount, `a"<é`: 1})
 	b, err := json.Marshal(v)
