@@ -88,8 +88,9 @@ func (m Message[M]) check() error {
 // have a fixed group and no bound; here a replica belongs to it when it says something, and Deps does not
 // count the message itself.
 //
-// It is safe for concurrent use. Who receives in several goroutines must hand on what
-// they get in the order in which Receive returned it: a batch may depend on the one before.
+// It is safe for concurrent use. But a batch may depend on the one before, and nobody can see which of two calls
+// came first: who receives in several goroutines must have a lock of its own, from before Receive until what it
+// returned has been handed on. The same lock belongs around Clock, or what it says may not be in the state yet.
 //
 //	Send, Receive     a pass over a vector, and one allocation of it
 //	memory            a message and its vector for each that is held, at most Limit of them
