@@ -75,7 +75,8 @@ func BenchmarkCompare(b *testing.B) {
 }
 
 // BenchmarkMerge makes the union of two vectors each time anew. The naive form clones a map,
-// as a value that others have must be left alone; case=mine does not, and merges what it knows.
+// as a value that others have must be left alone; case=union-in-place does not, so that from the second time on it merges
+// what it knows, as case=known.
 func BenchmarkMerge(b *testing.B) {
 	for _, n := range []int{3, 16, 256} {
 		v, w := pairOf(n)
