@@ -79,14 +79,17 @@ func NewDiagram(events []Event) (Diagram, error) {
 	return d, nil
 }
 
-// causes are what is news to an event, without what the others of these know.
+// causes are what is news to an event, without what the others of these know. It is one event of each process, so what
+// all of them know of processes other than their own is what others know.
 func causes(e Event, hosts map[ID][]Event) []Dot {
 	all := news(e, hosts)
-	return slices.DeleteFunc(slices.Clone(all), func(d Dot) bool {
-		return slices.ContainsFunc(all, func(by Dot) bool {
-			return by != d && at(hosts, by).Clock.Contains(d)
-		})
-	})
+	var known Vector
+	for _, d := range all {
+		past := at(hosts, d).Clock
+		past.Forget(d.ID)
+		known.Merge(past)
+	}
+	return slices.DeleteFunc(all, known.Contains)
 }
 
 // String draws it with letters: a line for each event, a column for each process, and the causes in a word.

@@ -1,6 +1,7 @@
 package vclock
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -167,4 +168,52 @@ func FuzzQuoteDOT(f *testing.F) {
 			require.Equal(t, s, strings.NewReplacer(`\\`, `\`, `\"`, `"`, "&amp;", "&").Replace(q[1:len(q)-1]))
 		}
 	})
+}
+
+// naiveCauses looks at each pair of what is news.
+func naiveCauses(e Event, hosts map[ID][]Event) []Dot {
+	all := news(e, hosts)
+	return slices.DeleteFunc(slices.Clone(all), func(d Dot) bool {
+		return slices.ContainsFunc(all, func(by Dot) bool {
+			return by != d && at(hosts, by).Clock.Contains(d)
+		})
+	})
+}
+
+// TestCauses: in one pass they are what they are by pairs. Planted and caught: what an event knows of its own process.
+func TestCauses(t *testing.T) {
+	r := seed.New(t)
+	for range 20 {
+		hosts, err := trace(randomTrace(t, r.IntN, 6, 60).events)
+		require.NoError(t, err)
+		for _, of := range hosts {
+			for _, e := range of {
+				require.Equal(t, naiveCauses(e, hosts), causes(e, hosts))
+			}
+		}
+	}
+}
+
+// BenchmarkCauses is of an event that knows one of each of n other processes.
+func BenchmarkCauses(b *testing.B) {
+	for _, n := range []int{3, 16, 256} {
+		hosts, e := map[ID][]Event{}, Event{Host: "me"}
+		_, _ = e.Clock.Tick("me")
+		for i := range n {
+			var v Vector
+			_, _ = v.Tick(nameOf(i))
+			hosts[nameOf(i)] = []Event{{Host: nameOf(i), Clock: v}}
+			e.Clock.Merge(v)
+		}
+		for impl, f := range map[string]func(Event, map[ID][]Event) []Dot{"plinth": causes, "naive": naiveCauses} {
+			b.Run(fmt.Sprintf("impl=%s/n=%d", impl, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if len(f(e, hosts)) != n {
+						b.Fatal("not all")
+					}
+				}
+			})
+		}
+	}
 }

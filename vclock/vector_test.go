@@ -189,6 +189,7 @@ func TestVectorBytes(t *testing.T) {
 		"":                                  "byte 0: it ends here",
 		"10":                                "byte 0: this is a Context",
 		"09":                                "byte 0: version 1 of its form: want 0",
+		"0c00":                              "byte 0: version 4 of its form: want 0",
 		"08":                                "byte 1: it ends in a number",
 		"0801":                              "byte 1: 1, at most 0",
 		"080101":                            "byte 1: 1, at most 0",
