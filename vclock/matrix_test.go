@@ -310,6 +310,7 @@ func TestMatrixJSON(t *testing.T) {
 	text, err := json.Marshal(m)
 	require.NoError(t, err)
 	require.Equal(t, `{"a":{"x":2},"b":{}}`, string(text))
+	require.Equal(t, "        x\na       2\nb       0\nstable  0\n", m.String(), "of members, and of others")
 	for text, said := range map[string]string{
 		``:                    "want an object: EOF",
 		`[]`:                  "want an object",

@@ -358,6 +358,8 @@ func TestCompareDoesNotAllocate(t *testing.T) {
 			}
 			u := v
 			u.Merge(v)
+			u = Vector{}
+			u.Merge(v) // which knows it all
 		}))
 	}
 }
