@@ -36,6 +36,8 @@ const (
 	kindStamp
 	kindMatrix
 	kindMessage
+	kindDot
+	kindLamportTime
 )
 
 // form is the first byte of a value.
@@ -57,6 +59,10 @@ func (k kind) String() string {
 		return "Matrix"
 	case kindMessage:
 		return "Message"
+	case kindDot:
+		return "Dot"
+	case kindLamportTime:
+		return "LamportTime"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }

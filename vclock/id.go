@@ -1,10 +1,10 @@
 package vclock
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -102,19 +102,6 @@ func ordering(more, less bool) Ordering {
 	return Equal
 }
 
-// Dot is one event: the n-th of a replica, from 1 on. The zero Dot is none. It is a value, and
-// safe for concurrent use.
-type Dot struct {
-	ID ID
-	N  uint64
-}
-
-// order sorts dots by replica and by number.
-func (d Dot) order(e Dot) int { return cmp.Or(cmp.Compare(d.ID, e.ID), cmp.Compare(d.N, e.N)) }
-
-// String writes it as a:3, the name in quotes if it is not plain.
-func (d Dot) String() string { return d.ID.String() + ":" + strconv.FormatUint(d.N, 10) }
-
 // String is the name if it is plain (letters, digits, and what hosts have), and quoted otherwise.
 func (id ID) String() string {
 	for _, c := range []byte(id) {
@@ -128,4 +115,23 @@ func (id ID) String() string {
 		return `""`
 	}
 	return string(id)
+}
+
+// parseID reads what String writes.
+func parseID(s string) (ID, error) {
+	id := ID(s)
+	if strings.HasPrefix(s, `"`) {
+		plain, err := strconv.Unquote(s)
+		if err != nil {
+			return "", fmt.Errorf("%s is no quoted name", s)
+		}
+		id = ID(plain)
+	}
+	if err := id.check(); err != nil {
+		return "", err
+	}
+	if id.String() != s {
+		return "", fmt.Errorf("%s is a name that is written %v", s, id)
+	}
+	return id, nil
 }

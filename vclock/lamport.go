@@ -2,7 +2,10 @@ package vclock
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 )
 
@@ -79,3 +82,60 @@ func (t LamportTime) Compare(u LamportTime) int {
 
 // String writes it as 3@a, which is not to be taken for the third event of a.
 func (t LamportTime) String() string { return fmt.Sprintf("%d@%v", t.N, t.ID) }
+
+func (t LamportTime) check() error {
+	if err := t.ID.check(); err != nil {
+		return err
+	}
+	return checkCount(t.ID, t.N)
+}
+
+// AppendBinary writes the canonical binary form: the number, and the name, as all names are written.
+//
+//	300@a    48   ac 02   01 61
+func (t LamportTime) AppendBinary(b []byte) ([]byte, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return AppendID(binary.AppendUvarint(append(b, kindLamportTime.form()), t.N), "", t.ID), nil
+}
+
+// MarshalBinary is AppendBinary to nothing.
+func (t LamportTime) MarshalBinary() ([]byte, error) { return t.AppendBinary(nil) }
+
+// UnmarshalBinary reads what AppendBinary writes, and nothing else.
+func (t *LamportTime) UnmarshalBinary(b []byte) error {
+	d := decode(kindLamportTime, b)
+	u := LamportTime{d.Number(MaxCount), d.ID("")}
+	if err := d.End(); err != nil {
+		return err
+	}
+	*t = u
+	return nil
+}
+
+// MarshalText writes what String does, also as JSON.
+func (t LamportTime) MarshalText() ([]byte, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	return []byte(t.String()), nil
+}
+
+// UnmarshalText reads what MarshalText writes, and nothing else.
+func (t *LamportTime) UnmarshalText(b []byte) error {
+	number, name, _ := strings.Cut(string(b), "@")
+	n, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return fmt.Errorf("%w LamportTime: %w", ErrCorrupt, err)
+	}
+	u := LamportTime{N: n}
+	if u.ID, err = parseID(name); err != nil {
+		return fmt.Errorf("%w LamportTime: %w", ErrCorrupt, err)
+	}
+	if err := u.check(); err != nil || u.String() != string(b) {
+		return fmt.Errorf("%w LamportTime: %q, want such as 3@a", ErrCorrupt, b)
+	}
+	*t = u
+	return nil
+}
