@@ -1,0 +1,243 @@
+package crdt
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/plinth-go/plinth/vclock"
+)
+
+// Causal is a Lattice that can forget what was removed: ORSet, RWSet, MVRegister, EWFlag, DWFlag, ORMap. It is two things:
+//
+//	a store     of what is alive, where each thing has the dot of the event that brought it
+//	a context   of all dots that this replica has ever seen
+//
+// What is in the context and not in the store was removed, so that no tombstone has to say so. Two
+// of them are joined by looking at each dot that only one of them has in its store:
+//
+//	                          the other one's context has it      has not
+//	in the one's store        it was removed there: it goes       it is new to the other: it stays
+//
+// Then the contexts are merged. (Almeida, Shoker and Baquero, 2018, call the store a dot store. Without deltas it is the
+// optimized OR-set of Bieniusa and others: An Optimized Conflict-free Replicated Set, 2012.)
+//
+// A delta is a small store with a small context: that of the dots it brings, and of those that it removes. Merge
+// asks nothing about the order in which deltas come, because a context has gaps where something is missing.
+//
+// In an ORMap all values share the context of the map. That is why each type can do its part without one of its
+// own, in the methods that are not exported; so nobody else can implement it.
+//
+// Like each Lattice it is safe for concurrent readers; a writer needs exclusive access.
+type Causal[T any] interface {
+	Lattice[T]
+	// within makes the receiver, which is empty, a part of something whose context it shares from now on.
+	within(*vclock.Context)
+	// join is Merge of the stores alone, of which mine and theirs are the contexts.
+	join(mine *vclock.Context, other T, theirs *vclock.Context) bool
+	// keeps reports whether the receiver has all in its store that other has in its own and mine has seen.
+	keeps(mine *vclock.Context, other T) bool
+	// dots calls f with each dot in the store.
+	dots(f func(vclock.Dot))
+	// alive reports whether there is any.
+	alive() bool
+	// cloneWithin is Clone of the store, within a context.
+	cloneWithin(*vclock.Context) T
+	// appendStore and parseStore write and read the store, whose dots are in a context with these names.
+	appendStore(b []byte, names []vclock.ID) ([]byte, error)
+	parseStore(d *vclock.Decoder, c *vclock.Context, names []vclock.ID)
+}
+
+// shared is the context of a Causal: its own, or that of what it is in.
+type shared struct {
+	context *vclock.Context // nil is an empty one of its own
+}
+
+func (s *shared) within(c *vclock.Context) { s.context = c }
+
+// seen returns the context.
+func (s *shared) seen() *vclock.Context {
+	if s.context == nil {
+		s.context = new(vclock.Context)
+	}
+	return s.context
+}
+
+// peek returns the context to who only reads it, which must write nothing.
+func (s *shared) peek() *vclock.Context {
+	if s.context == nil {
+		return new(vclock.Context)
+	}
+	return s.context
+}
+
+// mergeCausal is Merge for all of them.
+func mergeCausal[T Causal[T]](mine *vclock.Context, a, b T, theirs *vclock.Context) bool {
+	grew := a.join(mine, b, theirs)
+	return mine.Merge(*theirs) || grew
+}
+
+// compareCausal is Compare for all of them: a is at most b if b has seen all that a has, and has nothing alive that a
+// knows to be removed.
+func compareCausal[T Causal[T]](mine *vclock.Context, a, b T, theirs *vclock.Context) vclock.Ordering {
+	less := theirs.Descends(*mine) && a.keeps(mine, b)
+	more := mine.Descends(*theirs) && b.keeps(theirs, a)
+	switch {
+	case less && more:
+		return vclock.Equal
+	case less:
+		return vclock.Before
+	case more:
+		return vclock.After
+	}
+	return vclock.Concurrent
+}
+
+// contextOf returns a context of some dots, which is that of a delta.
+func contextOf(all ...vclock.Dot) *vclock.Context {
+	c := new(vclock.Context)
+	for _, d := range all {
+		_, _ = c.Add(d) // it comes from a context
+	}
+	return c
+}
+
+// dots are those that keep one thing alive, in order: mostly one, and more if several replicas have
+// brought it and do not know of each other. The zero dots are none.
+type dots struct {
+	first vclock.Dot // zero if there is none
+	more  []vclock.Dot
+}
+
+func dotsOf(all ...vclock.Dot) (ds dots) {
+	if len(all) > 0 {
+		ds.first, ds.more = all[0], slices.Clone(all[1:])
+	}
+	return ds
+}
+
+func (ds dots) any() bool { return ds.first.N > 0 }
+
+func (ds dots) each(f func(vclock.Dot)) {
+	if ds.any() {
+		f(ds.first)
+	}
+	for _, d := range ds.more {
+		f(d)
+	}
+}
+
+func (ds dots) has(d vclock.Dot) bool {
+	return ds.any() && ds.first == d || slices.Contains(ds.more, d)
+}
+
+// clone returns a copy that shares nothing.
+func (ds dots) clone() dots { return dots{ds.first, slices.Clone(ds.more)} }
+
+// joined returns what is left of the dots of one thing by the rule of Causal, and whether that is
+// something else than ds.
+func (ds dots) joined(mine *vclock.Context, other dots, theirs *vclock.Context) (dots, bool) {
+	if len(ds.more) == 0 && len(other.more) == 0 && ds.first == other.first {
+		return ds, false
+	}
+	var all []vclock.Dot
+	changed := false
+	ds.each(func(d vclock.Dot) {
+		if other.has(d) || !theirs.Contains(d) {
+			all = append(all, d)
+		} else {
+			changed = true
+		}
+	})
+	other.each(func(d vclock.Dot) {
+		if !mine.Contains(d) && !ds.has(d) {
+			all = append(all, d)
+			changed = true
+		}
+	})
+	if !changed {
+		return ds, false
+	}
+	slices.SortFunc(all, compareDots)
+	return dotsOf(all...), true
+}
+
+// keeps reports whether ds has all of other that mine has seen.
+func (ds dots) keeps(mine *vclock.Context, other dots) bool {
+	keeps := true
+	other.each(func(d vclock.Dot) { keeps = keeps && (ds.has(d) || !mine.Contains(d)) })
+	return keeps
+}
+
+func compareDots(a, b vclock.Dot) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.N, b.N)) }
+
+// append writes how many there are, and each.
+func (ds dots) append(b []byte, names []vclock.ID) []byte {
+	n := len(ds.more)
+	if ds.any() {
+		n++
+	}
+	b = binary.AppendUvarint(b, uint64(n))
+	ds.each(func(d vclock.Dot) { b = appendDot(b, d, names) })
+	return b
+}
+
+// parseDots reads what append writes: at least so many.
+func parseDots(d *vclock.Decoder, least int, c *vclock.Context, names []vclock.ID) dots {
+	n := d.Count(2)
+	if n < least {
+		d.Fail("%d dots, at least %d", n, least)
+	}
+	all := make([]vclock.Dot, 0, n)
+	for range n {
+		dot := parseDot(d, c, names)
+		if len(all) > 0 && compareDots(all[len(all)-1], dot) >= 0 {
+			d.Fail("%v after %v", dot, all[len(all)-1])
+		}
+		if d.Err() != nil {
+			return dots{}
+		}
+		all = append(all, dot)
+	}
+	return dotsOf(all...)
+}
+
+// appendDot writes the place of the name, and the number.
+func appendDot(b []byte, d vclock.Dot, names []vclock.ID) []byte {
+	i, _ := slices.BinarySearch(names, d.ID)
+	return binary.AppendUvarint(binary.AppendUvarint(b, uint64(i)), d.N)
+}
+
+// parseDot reads one that is in the context.
+func parseDot(d *vclock.Decoder, c *vclock.Context, names []vclock.ID) vclock.Dot {
+	i, n := d.Number(vclock.MaxCount), d.Number(vclock.MaxCount)
+	if d.Err() != nil {
+		return vclock.Dot{}
+	}
+	if i >= uint64(len(names)) {
+		d.Fail("name %d of %d", i, len(names))
+		return vclock.Dot{}
+	}
+	dot := vclock.Dot{ID: names[i], N: n}
+	if !c.Contains(dot) {
+		d.Fail("%v, which the context does not have", dot)
+		return vclock.Dot{}
+	}
+	return dot
+}
+
+// appendCausal writes a kind, the context, and the store.
+func appendCausal[T Causal[T]](b []byte, k kind, v T, c *vclock.Context) ([]byte, error) {
+	return v.appendStore(c.AppendTo(append(b, k.form())), namesOf(c))
+}
+
+// parseCausal reads into v, which is empty and within no context; it is to be thrown away after an error.
+func parseCausal[T Causal[T]](b []byte, k kind, v T) error {
+	d := decode(k, b)
+	c := d.Context()
+	if d.Err() == nil {
+		v.within(&c)
+		v.parseStore(d, &c, namesOf(&c))
+	}
+	return d.End()
+}
