@@ -1,0 +1,92 @@
+package crdt
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/vclock"
+)
+
+// at is a Timestamp of so many nanoseconds.
+func at(wall int64) vclock.Timestamp { return vclock.Timestamp{Wall: wall} }
+
+// formIs requires that a state has these bytes, and is what they are read as.
+func formIs[T state[T]](t *testing.T, s, zero T, want, text string) {
+	t.Helper()
+	require.Equal(t, want, hex.EncodeToString([]byte(bytesOf(t, s))))
+	b, err := hex.DecodeString(want)
+	require.NoError(t, err)
+	require.NoError(t, zero.UnmarshalBinary(b))
+	require.Equal(t, vclock.Equal, s.Compare(zero))
+	written, err := json.Marshal(zero)
+	require.NoError(t, err)
+	require.Equal(t, text, string(written))
+}
+
+// formsRefused requires that none of these bytes is accepted, why, and that s stays as it was.
+func formsRefused[T state[T]](t *testing.T, s T, said map[string]string) {
+	t.Helper()
+	before := bytesOf(t, s)
+	for text, why := range said {
+		b, err := hex.DecodeString(text)
+		require.NoError(t, err)
+		err = s.UnmarshalBinary(b)
+		require.ErrorIs(t, err, ErrCorrupt, text)
+		require.ErrorContains(t, err, why, text)
+		require.Equal(t, before, bytesOf(t, s))
+	}
+}
+
+// anyForms is what a fuzz target of a decoder does with two inputs: what is accepted is what is written, and the laws hold
+// for it, although no replica may have made it.
+func anyForms[T state[T]](t *testing.T, zero func() T, inputs ...[]byte) {
+	var states []T
+	for _, b := range inputs {
+		s := zero()
+		if err := s.UnmarshalBinary(b); err != nil {
+			require.ErrorIs(t, err, ErrCorrupt)
+			require.Equal(t, bytesOf(t, zero()), bytesOf(t, s))
+			continue
+		}
+		require.Equal(t, string(b), bytesOf(t, s))
+		_ = s.String()
+		states = append(states, s)
+	}
+	l := laws[T]{zero: zero}
+	l.pairs(t, states)
+	for _, s := range states {
+		l.look(t, s)
+		for _, other := range states {
+			l.look(t, Join(s, other))
+		}
+	}
+}
+
+// TestFormsTakeWhatTheyBring: a decoder needs memory for what is there, not for what is claimed. Planted and caught: a
+// GSet made for as many elements as are claimed.
+func TestFormsTakeWhatTheyBring(t *testing.T) {
+	claims := func(k kind, between ...byte) []byte {
+		b := binary.AppendUvarint(append([]byte{k.form()}, between...), 1<<16-100)
+		return append(b, make([]byte, 1<<16)...) // zeros are nothing that can come twice
+	}
+	for what, read := range map[string]func() error{
+		"GSet":        func() error { return new(GSet[string]).UnmarshalBinary(claims(kindGSet)) },
+		"TwoPSet":     func() error { return new(TwoPSet[string]).UnmarshalBinary(claims(kindTwoPSet)) },
+		"LWWSet":      func() error { return new(LWWSet[string]).UnmarshalBinary(claims(kindLWWSet, 0, 1, 1, 'a')) },
+		"LWWSet of":   func() error { return new(LWWSet[string]).UnmarshalBinary(claims(kindLWWSet, 0)) },
+		"LWWRegister": func() error { return text().UnmarshalBinary(claims(kindLWWRegister, 2, 0, 0, 1, 'a')) },
+		"Bounded":     func() error { return new(BoundedCounter).UnmarshalBinary(claims(kindBoundedCounter, 0, 0, 0)) },
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := read()
+		runtime.ReadMemStats(&after)
+		require.ErrorIs(t, err, ErrCorrupt, what)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(6<<16), what) // the input is made in there, and grows
+	}
+}
