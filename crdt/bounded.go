@@ -124,7 +124,7 @@ func (c *BoundedCounter) Transfer(from, to vclock.ID, n uint64) (*BoundedCounter
 
 // allow reports why a replica may not take or give so much.
 func (c *BoundedCounter) allow(id vclock.ID, n uint64) error {
-	if err := checkID(id); err != nil {
+	if err := refuseID(id); err != nil {
 		return fmt.Errorf("crdt: BoundedCounter: %w", err)
 	}
 	if has := c.Rights(id); n > has {
@@ -133,8 +133,8 @@ func (c *BoundedCounter) allow(id vclock.ID, n uint64) error {
 	return nil
 }
 
-// checkID reports what is wrong with a name.
-func checkID(id vclock.ID) error {
+// refuseID returns what is wrong with a name.
+func refuseID(id vclock.ID) error {
 	_, err := new(vclock.Vector).Advance(id, 0)
 	return err
 }

@@ -234,7 +234,8 @@ func TestBoundedCounterDeltas(t *testing.T) {
 	}
 }
 
-// TestBoundedCounterAtItsEnds. Planted and caught: sums and a value that wrap, rights that are cut off too early.
+// TestBoundedCounterAtItsEnds: what does not fit is refused where it is added, and a sum that does not fit is the
+// closest that does. Planted and caught: sums that lose their carry, a difference that is not cut off.
 func TestBoundedCounterAtItsEnds(t *testing.T) {
 	for _, least := range []int64{math.MinInt64, -1, 0, 1, math.MaxInt64} {
 		c := NewBoundedCounter(least)
@@ -277,7 +278,8 @@ func TestBoundedCounterAtItsEnds(t *testing.T) {
 	}
 }
 
-// TestBoundedCounterHostile: whatever the numbers say, the value is at least the bound and nothing wraps.
+// TestBoundedCounterHostile: whatever the numbers say, the value is at least the bound and nothing wraps. Planted and
+// caught: a difference that is not looked at for its sign.
 func TestBoundedCounterHostile(t *testing.T) {
 	for _, least := range []int64{math.MinInt64, -1, 0, math.MaxInt64} {
 		for _, taken := range []int{1, 5, 8} {

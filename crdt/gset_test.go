@@ -14,7 +14,7 @@ import (
 	"github.com/plinth-go/plinth/vclock"
 )
 
-// TestGSetLaws. Planted and caught: a merge that takes the place of what was there, a Compare that counts.
+// TestGSetLaws. Planted and caught: a Merge that reports its last element alone, a Compare that counts, a copy that shares.
 func TestGSetLaws(t *testing.T) {
 	laws[*GSet[int]]{
 		zero: func() *GSet[int] { return new(GSet[int]) },

@@ -40,7 +40,7 @@ func TestLWWSetLaws(t *testing.T) {
 			laws[*LWWSet[string]]{
 				zero: func() *LWWSet[string] { return NewLWWSet[string](bias) },
 				change: func(t *testing.T, r *rand.Rand, id vclock.ID, s *LWWSet[string]) *LWWSet[string] {
-					e, at := string(rune('p'+r.IntN(3))), soon(r)
+					e, at := string(rune('p'+r.IntN(3))), nearby(r)
 					last, by := s.Stamp(e)
 					later, f := by == "" || at.Compare(last) > 0, s.Add
 					if r.IntN(2) == 0 {
@@ -72,7 +72,7 @@ func TestLWWSetIsTheLast(t *testing.T) {
 		var all []done
 		var deltas []*LWWSet[int]
 		for range 1 + r.IntN(6) {
-			d := done{soon(r), r.IntN(2) == 0}
+			d := done{nearby(r), r.IntN(2) == 0}
 			one := NewLWWSet[int](bias)
 			f := one.Add
 			if d.remove {
@@ -97,8 +97,8 @@ func TestTheBias(t *testing.T) {
 	for _, names := range [][2]vclock.ID{{"a", "b"}, {"b", "a"}, {"a", "a"}} {
 		for _, bias := range []Bias{AddBias, RemoveBias} {
 			s, other := NewLWWSet[string](bias), NewLWWSet[string](bias)
-			milk, _ := s.Add(at(1), names[0], "milk")
-			gone, _ := other.Remove(at(1), names[1], "milk")
+			milk, _ := s.Add(nanos(1), names[0], "milk")
+			gone, _ := other.Remove(nanos(1), names[1], "milk")
 			require.Equal(t, bias, milk.Bias())
 			s.Merge(gone)
 			other.Merge(milk)
@@ -112,12 +112,12 @@ func TestTheBias(t *testing.T) {
 // TestARemovalOfWhatWasNotSeen: unlike that of an ORSet, it works, and stays.
 func TestARemovalOfWhatWasNotSeen(t *testing.T) {
 	var a, b LWWSet[string]
-	milk, _ := a.Add(at(1), "a", "milk")
-	gone, _ := b.Remove(at(2), "b", "milk")
+	milk, _ := a.Add(nanos(1), "a", "milk")
+	gone, _ := b.Remove(nanos(2), "b", "milk")
 	require.False(t, b.Merge(milk))
 	require.True(t, a.Merge(gone))
 	require.False(t, a.Has("milk"))
-	lost, _ := a.Add(at(1), "z", "milk")
+	lost, _ := a.Add(nanos(1), "z", "milk")
 	_, is := lost.Latest()
 	require.False(t, is, "it is lost at once")
 }
@@ -151,13 +151,13 @@ func TestAClockThatIsAheadAddsForADay(t *testing.T) {
 
 func TestLWWSetRefuses(t *testing.T) {
 	var s LWWSet[float64]
-	_, err := s.Add(at(1), "a", math.NaN())
+	_, err := s.Add(nanos(1), "a", math.NaN())
 	require.EqualError(t, err, "crdt: LWWSet: not a number, which is not equal to itself")
-	_, err = s.Remove(at(1), "a", math.NaN())
+	_, err = s.Remove(nanos(1), "a", math.NaN())
 	require.Error(t, err)
-	_, err = s.Add(at(1), "", 1)
+	_, err = s.Add(nanos(1), "", 1)
 	require.ErrorIs(t, err, vclock.ErrID)
-	_, err = s.Remove(at(1), "", 1)
+	_, err = s.Remove(nanos(1), "", 1)
 	require.ErrorIs(t, err, vclock.ErrID)
 	require.Empty(t, s.said)
 	require.PanicsWithValue(t, "crdt: NewLWWSet: Bias(2)", func() { NewLWWSet[int](2) })
@@ -167,8 +167,8 @@ func TestLWWSetRefuses(t *testing.T) {
 
 func TestLWWSetBytes(t *testing.T) {
 	var s LWWSet[string]
-	_, _ = s.Add(at(3), "b", "tea")
-	_, _ = s.Remove(at(2), "a", "milk")
+	_, _ = s.Add(nanos(3), "b", "tea")
+	_, _ = s.Remove(nanos(2), "a", "milk")
 	formIs(t, &s, new(LWWSet[string]), "500002"+"01610162"+"02"+"046d696c6b040001"+"03746561060002", `["tea"]`)
 	formIs(t, NewLWWSet[string](RemoveBias), NewLWWSet[string](RemoveBias), "50010000", "[]")
 	formsRefused(t, &s, map[string]string{
@@ -202,10 +202,10 @@ func BenchmarkMergeLWWSet(b *testing.B) {
 	for _, n := range []int{100, 10_000} {
 		var s, same, one LWWSet[string]
 		for i := range n {
-			_, _ = s.Add(at(int64(i)), "a", fmt.Sprintf("element %d", i))
+			_, _ = s.Add(nanos(int64(i)), "a", fmt.Sprintf("element %d", i))
 		}
 		same.Merge(&s)
-		_, _ = one.Add(at(7), "a", "element 7")
+		_, _ = one.Add(nanos(7), "a", "element 7")
 		for _, c := range []struct {
 			name  string
 			other *LWWSet[string]

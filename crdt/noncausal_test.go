@@ -12,8 +12,8 @@ import (
 	"github.com/plinth-go/plinth/vclock"
 )
 
-// at is a Timestamp of so many nanoseconds.
-func at(wall int64) vclock.Timestamp { return vclock.Timestamp{Wall: wall} }
+// nanos is a Timestamp of so many nanoseconds.
+func nanos(wall int64) vclock.Timestamp { return vclock.Timestamp{Wall: wall} }
 
 // formIs requires that a state has these bytes, and is what they are read as.
 func formIs[T state[T]](t *testing.T, s, zero T, want, text string) {
@@ -79,7 +79,7 @@ func TestFormsTakeWhatTheyBring(t *testing.T) {
 		"TwoPSet":     func() error { return new(TwoPSet[string]).UnmarshalBinary(claims(kindTwoPSet)) },
 		"LWWSet":      func() error { return new(LWWSet[string]).UnmarshalBinary(claims(kindLWWSet, 0, 1, 1, 'a')) },
 		"LWWSet of":   func() error { return new(LWWSet[string]).UnmarshalBinary(claims(kindLWWSet, 0)) },
-		"LWWRegister": func() error { return text().UnmarshalBinary(claims(kindLWWRegister, 2, 0, 0, 1, 'a')) },
+		"LWWRegister": func() error { return newText().UnmarshalBinary(claims(kindLWWRegister, 2, 0, 0, 1, 'a')) },
 		"Bounded":     func() error { return new(BoundedCounter).UnmarshalBinary(claims(kindBoundedCounter, 0, 0, 0)) },
 	} {
 		var before, after runtime.MemStats

@@ -14,11 +14,11 @@ import (
 	"github.com/plinth-go/plinth/vclock"
 )
 
-// text returns an empty register of strings.
-func text() *LWWRegister[string] { return NewLWWRegister(vclock.StringCodec{}) }
+// newText returns an empty register of strings.
+func newText() *LWWRegister[string] { return NewLWWRegister(vclock.StringCodec{}) }
 
-// soon is a Timestamp that another one is likely to be equal to, some of them before 1970.
-func soon(r *rand.Rand) vclock.Timestamp {
+// nearby is a Timestamp that another one is likely to be equal to, some of them before 1970.
+func nearby(r *rand.Rand) vclock.Timestamp {
 	return vclock.Timestamp{Wall: int64(r.IntN(4) - 2), Logical: uint32(r.IntN(2))}
 }
 
@@ -36,12 +36,15 @@ func (r *LWWRegister[V]) invariant(t *testing.T) {
 }
 
 // TestLWWRegisterLaws. Planted and caught: an order of times alone, or of times and names alone; a deletion that forgets its
-// Timestamp; a Set that writes what is older; one that had no time before 1970.
+// Timestamp; a Merge that takes what is older; a time before 1970 that is before never.
 func TestLWWRegisterLaws(t *testing.T) {
 	laws[*LWWRegister[string]]{
-		zero: text,
+		zero: newText,
 		change: func(t *testing.T, r *rand.Rand, id vclock.ID, s *LWWRegister[string]) *LWWRegister[string] {
-			at := soon(r)
+			at := nearby(r)
+			if r.IntN(2) == 0 {
+				id = "b" // a name that several use
+			}
 			last, by := s.Stamp()
 			later := by == "" || at.Compare(last) > 0 || at == last && id > by
 			if r.IntN(4) == 0 {
@@ -78,20 +81,20 @@ func TestLWWRegisterIsTheLast(t *testing.T) {
 		var last written
 		var deltas []*LWWRegister[string]
 		for i := range 1 + r.IntN(6) {
-			w := written{soon(r), vclock.ID(rune('a' + r.IntN(2))), []string{"", "x", "xx", "y"}[r.IntN(4)]}
+			w := written{nearby(r), vclock.ID(rune('a' + r.IntN(2))), []string{"", "x", "xx", "y"}[r.IntN(4)]}
 			if i == 0 || w.at.Wall > last.at.Wall || w.at.Wall == last.at.Wall && (w.at.Logical > last.at.Logical ||
 				w.at.Logical == last.at.Logical && (w.by > last.by || w.by == last.by && longer(w.v, last.v))) {
 				last = w
 			}
-			delta, err := text().Set(w.at, w.by, w.v)
+			delta, err := newText().Set(w.at, w.by, w.v)
 			if w.v == "" {
-				delta, err = text().Delete(w.at, w.by)
+				delta, err = newText().Delete(w.at, w.by)
 			}
 			require.NoError(t, err)
 			deltas = append(deltas, delta)
 		}
 		r.Shuffle(len(deltas), func(i, j int) { deltas[i], deltas[j] = deltas[j], deltas[i] })
-		all := Join(text(), deltas...)
+		all := Join(newText(), deltas...)
 		got, is := all.Get()
 		require.Equal(t, last.v != "", is)
 		require.Equal(t, last.v, got)
@@ -107,12 +110,12 @@ func longer(v, w string) bool { return len(v) > len(w) || len(v) == len(w) && v 
 // TestTheSameStampTwice: a name and a Timestamp that were used twice, by who has lost his clock and his disk, say. All
 // have the same in the end, in whatever order it came.
 func TestTheSameStampTwice(t *testing.T) {
-	a, b, c := text(), text(), text()
-	tea, _ := a.Set(at(5), "a", "tea")
-	eggs, _ := b.Set(at(5), "a", "eggs")
-	gone, _ := c.Delete(at(5), "a")
+	a, b, c := newText(), newText(), newText()
+	tea, _ := a.Set(nanos(5), "a", "tea")
+	eggs, _ := b.Set(nanos(5), "a", "eggs")
+	gone, _ := c.Delete(nanos(5), "a")
 	for _, order := range [][]*LWWRegister[string]{{tea, eggs, gone}, {gone, eggs, tea}, {eggs, gone, tea}} {
-		v, is := Join(text(), order...).Get()
+		v, is := Join(newText(), order...).Get()
 		require.True(t, is, "a value is more than none")
 		require.Equal(t, "eggs", v, "04… is more than 03…")
 	}
@@ -120,18 +123,18 @@ func TestTheSameStampTwice(t *testing.T) {
 
 // TestADeletionKeepsItsTime: what is older than the deletion stays away, whenever it comes.
 func TestADeletionKeepsItsTime(t *testing.T) {
-	a, b := text(), text()
-	tea, _ := a.Set(at(1), "a", "tea")
-	gone, _ := b.Delete(at(2), "b")
+	a, b := newText(), newText()
+	tea, _ := a.Set(nanos(1), "a", "tea")
+	gone, _ := b.Delete(nanos(2), "b")
 	b.Merge(tea)
 	_, is := b.Get()
 	require.False(t, is)
 	a.Merge(gone)
 	require.Equal(t, vclock.Equal, a.Compare(b))
-	lost, err := a.Set(at(1), "z", "milk")
+	lost, err := a.Set(nanos(1), "z", "milk")
 	require.NoError(t, err)
-	require.Equal(t, bytesOf(t, text()), bytesOf(t, lost), "it is lost at once")
-	back, err := a.Set(at(3), "a", "milk")
+	require.Equal(t, bytesOf(t, newText()), bytesOf(t, lost), "it is lost at once")
+	back, err := a.Set(nanos(3), "a", "milk")
 	require.NoError(t, err)
 	require.True(t, b.Merge(back))
 }
@@ -144,7 +147,7 @@ func TestAClockThatIsAheadWins(t *testing.T) {
 	wall := func(after time.Duration) vclock.Timestamp { return vclock.Timestamp{Wall: noon.Add(after).UnixNano()} }
 	const day = 24 * time.Hour
 
-	a, b := text(), text()
+	a, b := newText(), newText()
 	wrong, _ := a.Set(wall(day), "a", "from tomorrow")
 	b.Merge(wrong)
 	for _, after := range []time.Duration{time.Second, time.Hour, day - 1} {
@@ -163,10 +166,10 @@ func TestAClockThatIsAheadWins(t *testing.T) {
 	_, err = clock.Update(sent)
 	require.ErrorIs(t, err, vclock.ErrDrift, "so it is not merged")
 
-	c := text()
+	c := newText()
 	little, _ := a.Clone().Set(wall(day+400*time.Millisecond), "a", "no")
 	require.NotNil(t, little)
-	ahead, _ := text().Set(wall(400*time.Millisecond), "a", "a little ahead")
+	ahead, _ := newText().Set(wall(400*time.Millisecond), "a", "a little ahead")
 	sent, _ = ahead.Stamp()
 	_, err = clock.Update(sent)
 	require.NoError(t, err)
@@ -178,42 +181,42 @@ func TestAClockThatIsAheadWins(t *testing.T) {
 	require.Equal(t, "an answer to that", v)
 }
 
-// oddCodec writes what it cannot read, or fails, as the value says.
-type oddCodec struct{}
+// unfaithful writes what it cannot read, or fails, as the value says.
+type unfaithful struct{}
 
-var errOdd = errors.New("odd")
+var errUnfaithful = errors.New("odd")
 
-func (oddCodec) Append(b []byte, v int) ([]byte, error) {
+func (unfaithful) Append(b []byte, v int) ([]byte, error) {
 	if v == 1 {
-		return nil, errOdd
+		return nil, errUnfaithful
 	}
 	return append(b, byte(v)), nil
 }
 
-func (oddCodec) Parse(b []byte) (int, []byte, error) {
+func (unfaithful) Parse(b []byte) (int, []byte, error) {
 	if len(b) == 0 || b[0] == 2 {
-		return 0, nil, errOdd
+		return 0, nil, errUnfaithful
 	}
 	return int(b[0]) &^ 1, b[1:], nil
 }
 
 func TestLWWRegisterRefuses(t *testing.T) {
 	require.PanicsWithValue(t, "crdt: NewLWWRegister without a codec", func() { NewLWWRegister[int](nil) })
-	r := NewLWWRegister[int](oddCodec{})
-	_, err := r.Set(at(1), "a", 4)
+	r := NewLWWRegister[int](unfaithful{})
+	_, err := r.Set(nanos(1), "a", 4)
 	require.NoError(t, err)
 	before := bytesOf(t, r)
-	_, err = r.Set(at(2), "a", 1)
-	require.ErrorIs(t, err, errOdd)
+	_, err = r.Set(nanos(2), "a", 1)
+	require.ErrorIs(t, err, errUnfaithful)
 	require.ErrorContains(t, err, "crdt: LWWRegister: the value of a at 1970-01-01T00:00:00.000000002Z: odd")
 	for _, v := range []int{2, 3} {
-		_, err = r.Set(at(2), "a", v)
+		_, err = r.Set(nanos(2), "a", v)
 		require.ErrorIs(t, err, ErrCorrupt, "nobody could read it")
 		require.ErrorContains(t, err, "that its codec has written")
 	}
-	_, err = r.Set(at(2), "", 4)
+	_, err = r.Set(nanos(2), "", 4)
 	require.ErrorIs(t, err, vclock.ErrID)
-	_, err = r.Delete(at(2), "\xff")
+	_, err = r.Delete(nanos(2), "\xff")
 	require.ErrorIs(t, err, vclock.ErrID)
 	require.Equal(t, before, bytesOf(t, r))
 }
@@ -224,19 +227,19 @@ func TestTheZeroLWWRegister(t *testing.T) {
 	_, is := zero.Get()
 	require.False(t, is)
 	require.Equal(t, "<none>", zero.String())
-	_, err := zero.Set(at(1), "a", "tea")
+	_, err := zero.Set(nanos(1), "a", "tea")
 	require.ErrorIs(t, err, errNoCodec)
 	require.ErrorIs(t, zero.UnmarshalBinary([]byte("\x20\x00")), errNoCodec)
 	require.Equal(t, "\x20\x00", bytesOf(t, &zero))
-	tea, _ := text().Set(at(1), "a", "tea")
+	tea, _ := newText().Set(nanos(1), "a", "tea")
 	require.True(t, zero.Merge(tea))
 	require.Equal(t, "tea", zero.String())
 	require.False(t, tea.Merge(new(LWWRegister[string])))
 	later := LWWRegister[string]{}
-	_, err = later.Delete(at(9), "b")
+	_, err = later.Delete(nanos(9), "b")
 	require.NoError(t, err)
 	tea.Merge(&later)
-	_, err = tea.Set(at(10), "a", "milk")
+	_, err = tea.Set(nanos(10), "a", "milk")
 	require.NoError(t, err, "its codec is its own")
 }
 
@@ -244,7 +247,7 @@ func TestTheZeroLWWRegister(t *testing.T) {
 func TestLWWRegisterSharesNothing(t *testing.T) {
 	r := NewLWWRegister[[]byte](vclock.BytesCodec{})
 	given := []byte("tea")
-	delta, err := r.Set(at(1), "a", given)
+	delta, err := r.Set(nanos(1), "a", given)
 	require.NoError(t, err)
 	given[0] = 'x'
 	got, _ := r.Get()
@@ -256,13 +259,13 @@ func TestLWWRegisterSharesNothing(t *testing.T) {
 }
 
 func TestLWWRegisterBytes(t *testing.T) {
-	r := text()
-	formIs(t, r, text(), "2000", "null")
+	r := newText()
+	formIs(t, r, newText(), "2000", "null")
 	_, _ = r.Delete(vclock.Timestamp{Wall: -1}, "ab")
-	formIs(t, r, text(), "20010100026162", "null")
+	formIs(t, r, newText(), "20010100026162", "null")
 	_, _ = r.Set(vclock.Timestamp{Wall: 100, Logical: 5}, "a", "tea")
-	formIs(t, r, text(), "2002c80105016103746561", `"tea"`)
-	_, err := json.Marshal(NewLWWRegister[int](oddCodec{}))
+	formIs(t, r, newText(), "2002c80105016103746561", `"tea"`)
+	_, err := json.Marshal(NewLWWRegister[int](unfaithful{}))
 	require.NoError(t, err)
 	formsRefused(t, r, map[string]string{
 		"":                         "it ends here",
@@ -283,13 +286,13 @@ func TestLWWRegisterBytes(t *testing.T) {
 func FuzzLWWRegister(f *testing.F) {
 	f.Add([]byte("\x20\x02\xc8\x01\x05\x01a\x03tea"), []byte("\x20\x02\xc8\x01\x05\x01a\x04eggs"))
 	f.Add([]byte("\x20\x01\x01\x00\x01a"), []byte("\x20\x00"))
-	f.Fuzz(func(t *testing.T, a, b []byte) { anyForms(t, text, a, b) })
+	f.Fuzz(func(t *testing.T, a, b []byte) { anyForms(t, newText, a, b) })
 }
 
 func BenchmarkSet(b *testing.B) {
 	for _, n := range []int{16, 4096} {
 		b.Run(fmt.Sprintf("impl=plinth/n=%d", n), func(b *testing.B) {
-			r, v := text(), string(make([]byte, n))
+			r, v := newText(), string(make([]byte, n))
 			stamp := vclock.Timestamp{}
 			b.ReportAllocs()
 			for b.Loop() {
