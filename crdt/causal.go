@@ -127,39 +127,88 @@ func (ds dots) each(f func(vclock.Dot)) {
 	}
 }
 
+// len and at make a list of them, in order.
+func (ds dots) len() int {
+	if !ds.any() {
+		return 0
+	}
+	return 1 + len(ds.more)
+}
+
+func (ds dots) at(i int) vclock.Dot {
+	if i == 0 {
+		return ds.first
+	}
+	return ds.more[i-1]
+}
+
+// push adds one that comes after all that are there.
+func (ds *dots) push(d vclock.Dot) {
+	if ds.any() {
+		ds.more = append(ds.more, d)
+	} else {
+		ds.first = d
+	}
+}
+
 func (ds dots) has(d vclock.Dot) bool {
-	return ds.any() && ds.first == d || slices.Contains(ds.more, d)
+	if len(ds.more) == 0 || ds.first == d {
+		return ds.any() && ds.first == d
+	}
+	_, is := slices.BinarySearchFunc(ds.more, d, compareDots)
+	return is
 }
 
 // clone returns a copy that shares nothing.
 func (ds dots) clone() dots { return dots{ds.first, slices.Clone(ds.more)} }
 
 // joined returns what is left of the dots of one thing by the rule of Causal, and whether that is
-// something else than ds.
-func (ds dots) joined(mine *vclock.Context, other dots, theirs *vclock.Context) (dots, bool) {
+// something else than ds. It is one pass over both, because the dots of a thing may be as many as
+// somebody likes to send.
+func (ds dots) joined(mine *vclock.Context, other dots, theirs *vclock.Context) (left dots, changed bool) {
 	if len(ds.more) == 0 && len(other.more) == 0 && ds.first == other.first {
 		return ds, false
 	}
-	var all []vclock.Dot
-	changed := false
-	ds.each(func(d vclock.Dot) {
-		if other.has(d) || !theirs.Contains(d) {
-			all = append(all, d)
-		} else {
-			changed = true
+	for i, j := 0, 0; i < ds.len() || j < other.len(); {
+		order := 0
+		switch {
+		case j == other.len():
+			order = -1
+		case i == ds.len():
+			order = 1
+		default:
+			order = compareDots(ds.at(i), other.at(j))
 		}
-	})
-	other.each(func(d vclock.Dot) {
-		if !mine.Contains(d) && !ds.has(d) {
-			all = append(all, d)
-			changed = true
+		switch {
+		case order == 0:
+			left.push(ds.at(i))
+			i, j = i+1, j+1
+		case order < 0:
+			if theirs.Contains(ds.at(i)) {
+				changed = true
+			} else {
+				left.push(ds.at(i))
+			}
+			i++
+		default:
+			if !mine.Contains(other.at(j)) {
+				left.push(other.at(j))
+				changed = true
+			}
+			j++
 		}
-	})
+	}
 	if !changed {
 		return ds, false
 	}
-	slices.SortFunc(all, compareDots)
-	return dotsOf(all...), true
+	return left, true
+}
+
+// seenBy reports whether a context has any of them.
+func (ds dots) seenBy(c *vclock.Context) bool {
+	seen := false
+	ds.each(func(d vclock.Dot) { seen = seen || c.Contains(d) })
+	return seen
 }
 
 // keeps reports whether ds has all of other that mine has seen.
@@ -169,15 +218,16 @@ func (ds dots) keeps(mine *vclock.Context, other dots) bool {
 	return keeps
 }
 
-func compareDots(a, b vclock.Dot) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.N, b.N)) }
+func compareDots(a, b vclock.Dot) int {
+	if a.ID == b.ID {
+		return cmp.Compare(a.N, b.N)
+	}
+	return cmp.Compare(a.ID, b.ID)
+}
 
 // append writes how many there are, and each.
 func (ds dots) append(b []byte, names []vclock.ID) []byte {
-	n := len(ds.more)
-	if ds.any() {
-		n++
-	}
-	b = binary.AppendUvarint(b, uint64(n))
+	b = binary.AppendUvarint(b, uint64(ds.len()))
 	ds.each(func(d vclock.Dot) { b = appendDot(b, d, names) })
 	return b
 }

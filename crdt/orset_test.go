@@ -12,8 +12,18 @@ import (
 func (s *ORSet[E]) invariant(t *testing.T) {
 	t.Helper()
 	n := 0
-	for e, ds := range s.elements {
+	if s.store.slots != nil {
+		require.LessOrEqual(t, s.Len(), len(s.store.slots)/4*3)
+		used := 0
+		for _, slot := range s.store.slots {
+			used += int(min(slot.place, 1))
+		}
+		require.Equal(t, s.Len(), used)
+	}
+	for i, entry := range s.store.entries {
+		e, ds := entry.e, entry.dots
 		require.True(t, ds.any(), "%v without a dot", e)
+		require.Equal(t, i, s.store.find(e))
 		ds.each(func(d vclock.Dot) {
 			n++
 			require.True(t, s.seen().Contains(d))
