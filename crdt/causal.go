@@ -25,6 +25,10 @@ import (
 // A delta is a small store with a small context: that of the dots it brings, and of those that it removes. Merge
 // asks nothing about the order in which deltas come, because a context has gaps where something is missing.
 //
+// A context is believed. Who may send states may also claim to have seen what will only be: he can remove everything, now
+// and for ever, and use up the numbers of a replica (vclock.ErrExhausted). So states are taken from those who might remove
+// everything anyway.
+//
 // In an ORMap all values share the context of the map. That is why each type can do its part without one of its
 // own, in the methods that are not exported; so nobody else can implement it.
 //
@@ -93,13 +97,14 @@ func compareCausal[T Causal[T]](mine *vclock.Context, a, b T, theirs *vclock.Con
 	return vclock.Concurrent
 }
 
-// contextOf returns a context of some dots, which is that of a delta.
+// contextOf returns a context of some dots, in any order, which is that of a delta.
 func contextOf(all ...vclock.Dot) *vclock.Context {
-	c := new(vclock.Context)
-	for _, d := range all {
-		_, _ = c.Add(d) // it comes from a context
+	spans := make([]vclock.Span, len(all))
+	for i, d := range all {
+		spans[i] = vclock.Span{ID: d.ID, From: d.N, To: d.N}
 	}
-	return c
+	c, _ := vclock.ContextOf(spans...) // they come from a context
+	return &c
 }
 
 // dots are those that keep one thing alive, in order: mostly one, and more if several replicas have
@@ -124,6 +129,16 @@ func (ds dots) each(f func(vclock.Dot)) {
 	}
 	for _, d := range ds.more {
 		f(d)
+	}
+}
+
+// addTo adds them to the context of a delta, which has few dots yet. One by one, each might have to move all of
+// those before it.
+func (ds dots) addTo(c *vclock.Context) {
+	if ds.len() == 1 {
+		_, _ = c.Add(ds.first) // it comes from a context
+	} else if ds.any() {
+		c.Merge(*contextOf(append([]vclock.Dot{ds.first}, ds.more...)...))
 	}
 }
 
@@ -238,18 +253,18 @@ func parseDots(d *vclock.Decoder, least int, c *vclock.Context, names []vclock.I
 	if n < least {
 		d.Fail("%d dots, at least %d", n, least)
 	}
-	all := make([]vclock.Dot, 0, n)
-	for range n {
+	var all dots // not made for n, which is what somebody says
+	for i := range n {
 		dot := parseDot(d, c, names)
-		if len(all) > 0 && compareDots(all[len(all)-1], dot) >= 0 {
-			d.Fail("%v after %v", dot, all[len(all)-1])
+		if i > 0 && compareDots(all.at(i-1), dot) >= 0 {
+			d.Fail("%v after %v", dot, all.at(i-1))
 		}
 		if d.Err() != nil {
 			return dots{}
 		}
-		all = append(all, dot)
+		all.push(dot)
 	}
-	return dotsOf(all...)
+	return all
 }
 
 // appendDot writes the place of the name, and the number.

@@ -3,6 +3,7 @@ package crdt
 import (
 	"cmp"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -60,13 +61,14 @@ func (k kind) String() string {
 // decode begins with the form of a kind.
 func decode(k kind, b []byte) *vclock.Decoder {
 	d := vclock.NewDecoder(ErrCorrupt, k.String(), b)
-	switch first := d.Byte(); {
-	case d.Err() != nil:
-	case first>>3 != byte(k):
-		d.Fail("this is a form of %v", kind(first>>3))
-	case first != k.form():
-		d.Fail("version %d of its form: want 0", first&7)
+	switch { // before it is read, so that the error says byte 0
+	case len(b) == 0:
+	case b[0]>>3 != byte(k):
+		d.Fail("this is a form of %v", kind(b[0]>>3))
+	case b[0] != k.form():
+		d.Fail("version %d of its form: want 0", b[0]&7)
 	}
+	d.Byte()
 	return d
 }
 
@@ -80,6 +82,29 @@ func (elements[E]) check(e E) error {
 		return errors.New("not a number, which is not equal to itself")
 	}
 	return nil
+}
+
+// plain returns what is equal to e, and looks so: of the two zeros of floats the positive one. Whoever keeps an
+// element keeps that, or replicas would be equal and print different things.
+func (elements[E]) plain(e E) E {
+	var zero E
+	return e + zero // -0 + 0 is 0
+}
+
+// json writes a list. Of bytes package json would make base64.
+func (elements[E]) json(list []E) ([]byte, error) {
+	b := []byte{'['}
+	for i, e := range list {
+		one, err := json.Marshal(e)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, one...)
+	}
+	return append(b, ']'), nil
 }
 
 // append writes one: a string with its length, an int in zigzag, a uint, or the eight bytes of a float, of which the

@@ -3,7 +3,6 @@ package crdt
 import (
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -46,9 +45,10 @@ func (s *ORSet[E]) Add(id vclock.ID, e E) (*ORSet[E], error) {
 	if err != nil {
 		return nil, fmt.Errorf("crdt: ORSet: %w", err)
 	}
+	e = elements[E]{}.plain(e)
 	delta, i := deltaOf(e, dot), s.store.find(e)
 	if i >= 0 {
-		s.store.entries[i].dots.each(func(d vclock.Dot) { _, _ = delta.context.Add(d) })
+		s.store.entries[i].dots.addTo(delta.context)
 	}
 	s.set(i, e, dots{first: dot})
 	return delta, nil
@@ -72,7 +72,7 @@ func deltaOf[E cmp.Ordered](e E, dot vclock.Dot) *ORSet[E] {
 func (s *ORSet[E]) Remove(e E) *ORSet[E] {
 	delta := &ORSet[E]{shared: shared{new(vclock.Context)}}
 	if i := s.store.find(e); i >= 0 {
-		s.store.entries[i].dots.each(func(d vclock.Dot) { _, _ = delta.context.Add(d) })
+		s.store.entries[i].dots.addTo(delta.context)
 		s.set(i, e, dots{})
 	}
 	return delta
@@ -80,11 +80,10 @@ func (s *ORSet[E]) Remove(e E) *ORSet[E] {
 
 // Clear removes all elements that are there, and returns the delta.
 func (s *ORSet[E]) Clear() *ORSet[E] {
-	spans := make([]vclock.Span, 0, s.Len())
-	s.dots(func(d vclock.Dot) { spans = append(spans, vclock.Span{ID: d.ID, From: d.N, To: d.N}) })
-	c, _ := vclock.ContextOf(spans...) // they come from a context
+	all := make([]vclock.Dot, 0, s.Len())
+	s.dots(func(d vclock.Dot) { all = append(all, d) })
 	s.store, s.byDot = dotMap[E]{}, nil
-	return &ORSet[E]{shared: shared{&c}}
+	return &ORSet[E]{shared: shared{contextOf(all...)}}
 }
 
 // set gives the element at a place, or a new one at -1, other dots; none removes it.
@@ -273,7 +272,7 @@ func (s *ORSet[E]) UnmarshalBinary(b []byte) error {
 func (s *ORSet[E]) parseStore(d *vclock.Decoder, c *vclock.Context, names []vclock.ID) {
 	n := d.Count(4)
 	s.store.entries = make([]dotEntry[E], 0, n)
-	s.byDot = make(map[vclock.Dot]E, n)
+	var all []vclock.Dot
 	var before E
 	for i := range n {
 		e := elements[E]{}.parse(d)
@@ -281,28 +280,29 @@ func (s *ORSet[E]) parseStore(d *vclock.Decoder, c *vclock.Context, names []vclo
 			d.Fail("%v after %v", e, before)
 		}
 		ds := parseDots(d, 1, c, names)
-		ds.each(func(dot vclock.Dot) {
-			if other, twice := s.byDot[dot]; twice {
-				d.Fail("%v is of %v and of %v", dot, other, e)
-			}
-			s.byDot[dot] = e
-		})
 		if d.Err() != nil {
 			return
 		}
 		s.store.add(e, ds)
+		ds.each(func(dot vclock.Dot) { all = append(all, dot) })
 		before = e
+	}
+	slices.SortFunc(all, compareDots)
+	for i := range len(all) - 1 {
+		if all[i] == all[i+1] {
+			d.Fail("%v is of two elements", all[i])
+		}
 	}
 }
 
 // String lists the elements.
-func (s *ORSet[E]) String() string { return fmt.Sprint(slices.Collect(s.All())) }
+func (s *ORSet[E]) String() string { return fmt.Sprint(s.sorted()) }
 
 // MarshalJSON writes a list of the elements, in order.
 func (s *ORSet[E]) MarshalJSON() ([]byte, error) {
-	all := slices.Collect(s.All())
-	if all == nil {
-		all = []E{}
+	b, err := elements[E]{}.json(s.sorted())
+	if err != nil {
+		return nil, fmt.Errorf("crdt: ORSet: %w", err)
 	}
-	return json.Marshal(all)
+	return b, nil
 }

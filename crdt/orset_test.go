@@ -2,28 +2,21 @@ package crdt
 
 import (
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vclock"
 )
 
 func (s *ORSet[E]) invariant(t *testing.T) {
 	t.Helper()
 	n := 0
-	if s.store.slots != nil {
-		require.LessOrEqual(t, s.Len(), len(s.store.slots)/4*3)
-		used := 0
-		for _, slot := range s.store.slots {
-			used += int(min(slot.place, 1))
-		}
-		require.Equal(t, s.Len(), used)
-	}
-	for i, entry := range s.store.entries {
+	s.store.invariant(t)
+	for _, entry := range s.store.entries {
 		e, ds := entry.e, entry.dots
-		require.True(t, ds.any(), "%v without a dot", e)
-		require.Equal(t, i, s.store.find(e))
 		ds.each(func(d vclock.Dot) {
 			n++
 			require.True(t, s.seen().Contains(d))
@@ -61,4 +54,77 @@ func TestORSetLaws(t *testing.T) {
 		},
 		invariant: func(t *testing.T, s *ORSet[string]) { s.invariant(t) },
 	}.check(t)
+}
+
+// TestORSetLawsOfMany has so many elements that they are hashed, and that what a delta removes is found by its dots.
+func TestORSetLawsOfMany(t *testing.T) {
+	l := laws[*ORSet[int8]]{
+		zero: func() *ORSet[int8] { return new(ORSet[int8]) },
+		change: func(t *testing.T, r *rand.Rand, id vclock.ID, s *ORSet[int8]) *ORSet[int8] {
+			delta := new(ORSet[int8])
+			if r.IntN(3) == 0 {
+				return s.Remove(int8(r.IntN(20)))
+			}
+			for range 10 {
+				one, err := s.Add(id, int8(r.IntN(20)))
+				require.NoError(t, err)
+				delta.Merge(one)
+			}
+			return delta
+		},
+		invariant: func(t *testing.T, s *ORSet[int8]) { s.invariant(t) },
+	}
+	r := seed.New(t)
+	for range 3 {
+		l.pairs(t, l.run(t, r, 3, 12))
+	}
+	for range 30 {
+		l.run(t, r, 3, 20)
+	}
+}
+
+// TestORSetReaders: whatever only reads may be done by many at once, also to what is merged into others.
+func TestORSetReaders(t *testing.T) {
+	s := new(ORSet[int])
+	for i := range 20 {
+		_, err := s.Add("a", i)
+		require.NoError(t, err)
+	}
+	want := bytesOf(t, s)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			var mine ORSet[int]
+			mine.Merge(s)
+			b, _ := s.AppendBinary(nil)
+			_, _ = s.MarshalJSON()
+			_ = s.String()
+			if string(b) != want || mine.Compare(s) != vclock.Equal || s.Clone().Len() != s.Len() || !s.Has(3) {
+				t.Error("they differ")
+			}
+		})
+	}
+	all.Wait()
+	require.False(t, s.Merge(s))
+	require.Equal(t, want, bytesOf(t, s))
+}
+
+// TestORSetAll: the elements are those of when a loop begins, and it may change the set.
+func TestORSetAll(t *testing.T) {
+	var s ORSet[string]
+	all := s.All()
+	for _, e := range []string{"b", "a", "c"} {
+		_, err := s.Add("x", e)
+		require.NoError(t, err)
+	}
+	seen := ""
+	for e := range all {
+		s.Clear()
+		seen += e
+		if e == "b" {
+			break
+		}
+	}
+	require.Equal(t, "ab", seen)
+	require.Zero(t, s.Len())
 }

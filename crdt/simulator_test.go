@@ -97,7 +97,7 @@ func (p *simReplica[T]) id() vclock.ID { return vclock.ID(fmt.Sprintf("%c.%d", '
 func (s subject[T, O]) simulate(t *testing.T) {
 	runs := 60
 	if form.Long() && !form.Raced() {
-		runs = 3000
+		runs = 1000
 	}
 	r := seed.New(t)
 	for range runs {
