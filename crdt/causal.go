@@ -8,7 +8,8 @@ import (
 	"github.com/plinth-go/plinth/vclock"
 )
 
-// Causal is a Lattice that can forget what was removed: ORSet, RWSet, MVRegister, EWFlag, DWFlag, ORMap. It is two things:
+// Causal is a Lattice that can forget what was removed: ORSet, RWSet, MVRegister, EWFlag, DWFlag,
+// CausalCounter, ORMap. It is two things:
 //
 //	a store     of what is alive, where each thing has the dot of the event that brought it
 //	a context   of all dots that this replica has ever seen
@@ -37,6 +38,8 @@ type Causal[T any] interface {
 	Lattice[T]
 	// within makes the receiver, which is empty, a part of something whose context it shares from now on.
 	within(*vclock.Context)
+	// peek returns the context, to who only reads it.
+	peek() *vclock.Context
 	// join is Merge of the stores alone, of which mine and theirs are the contexts.
 	join(mine *vclock.Context, other T, theirs *vclock.Context) bool
 	// keeps reports whether the receiver has all in its store that other has in its own and mine has seen.
@@ -105,6 +108,13 @@ func contextOf(all ...vclock.Dot) *vclock.Context {
 	}
 	c, _ := vclock.ContextOf(spans...) // they come from a context
 	return &c
+}
+
+// contextOfAll returns that of all dots in a store, which is what a delta has that removes them.
+func contextOfAll[T Causal[T]](v T) *vclock.Context {
+	c := new(vclock.Context)
+	v.dots(func(d vclock.Dot) { _, _ = c.Add(d) })
+	return c
 }
 
 // dots are those that keep one thing alive, in order: mostly one, and more if several replicas have

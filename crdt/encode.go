@@ -42,6 +42,7 @@ const (
 	kindORMap
 	kindUpdate
 	kindSummary
+	kindCausalCounter
 	kindEnd
 )
 
@@ -51,7 +52,8 @@ func (k kind) String() string {
 	names := [...]string{kindGCounter: "GCounter", kindPNCounter: "PNCounter", kindBoundedCounter: "BoundedCounter",
 		kindLWWRegister: "LWWRegister", kindMVRegister: "MVRegister", kindEWFlag: "EWFlag", kindDWFlag: "DWFlag",
 		kindGSet: "GSet", kindTwoPSet: "TwoPSet", kindLWWSet: "LWWSet", kindORSet: "ORSet", kindRWSet: "RWSet",
-		kindORMap: "ORMap", kindUpdate: "update", kindSummary: "summary"}
+		kindORMap: "ORMap", kindUpdate: "update", kindSummary: "summary",
+		kindCausalCounter: "CausalCounter"}
 	if k == 0 || k >= kindEnd {
 		return fmt.Sprintf("unknown type %d", uint8(k))
 	}
