@@ -1,0 +1,164 @@
+package crdt
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/vclock"
+)
+
+// TestORMapUpdateFails: what fails changes nothing, here and in a map within, and what was done before it is told.
+func TestORMapUpdateFails(t *testing.T) {
+	m, broken := newSets(), errors.New("broken")
+	addTo(t, m, "a", "k", "x")
+	before := bytesOf(t, m)
+	for _, k := range []string{"k", "other"} {
+		delta, err := m.Update("", k, func(s *ORSet[string]) (*ORSet[string], error) { return s.Add("", "y") })
+		require.ErrorIs(t, err, vclock.ErrID)
+		require.Nil(t, delta)
+		delta, err = m.Update("a", k, func(*ORSet[string]) (*ORSet[string], error) { return new(ORSet[string]), broken })
+		require.ErrorIs(t, err, broken)
+		require.Nil(t, delta)
+		delta, err = m.Update("a", k, func(*ORSet[string]) (*ORSet[string], error) { return nil, nil })
+		require.NoError(t, err)
+		require.False(t, m.Clone().Merge(delta))
+	}
+	require.Equal(t, before, bytesOf(t, m))
+	require.Equal(t, 1, m.Len())
+
+	other := m.Clone()
+	delta, err := m.Update("a", "k", func(s *ORSet[string]) (*ORSet[string], error) {
+		one, err := s.Add("a", "y")
+		require.NoError(t, err)
+		return one, broken
+	})
+	require.ErrorIs(t, err, broken)
+	other.Merge(delta)
+	require.Equal(t, bytesOf(t, m), bytesOf(t, other))
+
+	d := newDocument()
+	nothing, err := d.Update("a", "k", func(m *ORMap[int, *MVRegister[string]]) (*ORMap[int, *MVRegister[string]], error) {
+		return m.Update("a", 1, func(r *MVRegister[string]) (*MVRegister[string], error) { return r.Set("", "x") })
+	})
+	require.ErrorIs(t, err, vclock.ErrID)
+	require.Nil(t, nothing)
+	require.Zero(t, d.Len())
+}
+
+// TestORMapUpdatePanics where f does what would lose what others have. Planted and caught: each of the checks left out.
+func TestORMapUpdatePanics(t *testing.T) {
+	for said, f := range map[string]func(*ORSet[string]) (*ORSet[string], error){
+		"crdt: ORMap.Update: f has returned the value instead of the delta": func(s *ORSet[string]) (*ORSet[string], error) { return s, nil },
+		"crdt: ORMap.Update: f has made a change that is not in its delta": func(s *ORSet[string]) (*ORSet[string], error) {
+			_, err := s.Add("a", "y")
+			return nil, err
+		},
+		"crdt: ORMap.Update: f has made changes in the name of b, and not of a": func(s *ORSet[string]) (*ORSet[string], error) { return s.Add("b", "y") },
+		"crdt: ORMap.Update: f has returned a delta of k, which removes l": func(s *ORSet[string]) (*ORSet[string], error) {
+			_, err := s.Add("a", "y")
+			return s.Clone(), err
+		},
+	} {
+		m := newSets()
+		addTo(t, m, "a", "k", "x")
+		addTo(t, m, "a", "l", "x")
+		require.PanicsWithValue(t, said, func() { _, _ = m.Update("a", "k", f) })
+	}
+	require.PanicsWithValue(t, "crdt: NewORMap: no func that makes a value", func() { NewORMap[string, *EWFlag](nil) })
+	require.Panics(t, func() { _, _ = new(sets).Update("a", "k", nil) })
+}
+
+// TestORMapCopies: nobody who has got a value from a map changes the map with it, nor the other way round, and neither does who
+// has a delta. Planted and caught: a Get that returns the value itself, or a copy within the context of the map.
+func TestORMapCopies(t *testing.T) {
+	m := newSets()
+	delta := addTo(t, m, "a", "k", "x")
+	other := newSets()
+	other.Merge(delta)
+	before, told := bytesOf(t, m), bytesOf(t, delta)
+	s, is := m.Get("k")
+	require.True(t, is)
+	_, err := s.Add("a", "y")
+	require.NoError(t, err)
+	for _, s := range m.All() {
+		_, err := s.Add("b", "z")
+		require.NoError(t, err)
+		s.Remove("x")
+	}
+	require.Equal(t, before, bytesOf(t, m))
+	addTo(t, m, "a", "k", "later")
+	addTo(t, other, "b", "k", "elsewhere")
+	require.Equal(t, told, bytesOf(t, delta))
+	require.Equal(t, "[x y]", s.String())
+	_, is = m.Get("none")
+	require.False(t, is)
+	require.True(t, m.View("k", func(s *ORSet[string]) { require.Equal(t, "[later x]", s.String()) }))
+	require.False(t, m.View("none", nil))
+}
+
+// TestORMapZero: a zero map is empty, and takes what it needs from what is merged into it.
+func TestORMapZero(t *testing.T) {
+	var zero sets
+	require.Equal(t, "map[]", zero.String())
+	require.False(t, zero.Has("k"))
+	require.Equal(t, vclock.Equal, zero.Compare(newSets()))
+	require.Equal(t, bytesOf(t, newSets()), bytesOf(t, &zero))
+	require.False(t, zero.Merge(new(sets)))
+	m := newSets()
+	addTo(t, m, "a", "k", "x")
+	require.Equal(t, vclock.Before, zero.Compare(m))
+	require.Equal(t, vclock.After, m.Compare(&zero))
+	require.True(t, zero.Merge(m))
+	require.Equal(t, vclock.Equal, zero.Compare(m))
+	addTo(t, &zero, "b", "l", "y")
+	require.Equal(t, "map[k:[x] l:[y]]", zero.String())
+
+	var r MVRegister[string]
+	require.Empty(t, r.Values())
+	set, err := newRegister().Set("a", "x")
+	require.NoError(t, err)
+	require.True(t, r.Merge(set))
+	require.Equal(t, bytesOf(t, set), bytesOf(t, &r))
+	require.PanicsWithValue(t, "crdt: NewMVRegister: no codec", func() { NewMVRegister[string](nil) })
+	require.PanicsWithValue(t, "crdt: MVRegister: no codec: it is not of NewMVRegister", func() { _, _ = new(MVRegister[string]).Set("a", "") })
+}
+
+// TestORMapOfEverything: all causal types under one map each, with their JSON.
+func TestORMapOfEverything(t *testing.T) {
+	check := func(want string, m json.Marshaler) {
+		t.Helper()
+		b, err := json.Marshal(m)
+		require.NoError(t, err)
+		require.Equal(t, want, string(b))
+	}
+	ew := NewORMap[int](func() *EWFlag { return new(EWFlag) })
+	for _, k := range []int{10, 9} {
+		_, err := ew.Update("a", k, func(f *EWFlag) (*EWFlag, error) { return f.Enable("a") })
+		require.NoError(t, err)
+	}
+	check(`{"9":true,"10":true}`, ew)
+	dw := NewORMap[string](func() *DWFlag { return new(DWFlag) })
+	_, err := dw.Update("a", `"`, func(f *DWFlag) (*DWFlag, error) { return f.Disable("a") })
+	require.NoError(t, err)
+	check(`{"\"":false}`, dw)
+	rw := NewORMap[float64](func() *RWSet[string] { return new(RWSet[string]) })
+	_, err = rw.Update("a", 1.5, func(s *RWSet[string]) (*RWSet[string], error) { return s.Remove("a", "x") })
+	require.NoError(t, err)
+	check(`{"1.5":[]}`, rw)
+	counters := NewORMap[string](func() *CausalCounter { return new(CausalCounter) })
+	_, err = counters.Update("a", "n", func(c *CausalCounter) (*CausalCounter, error) { return c.Add("a", -3) })
+	require.NoError(t, err)
+	check(`{"n":-3}`, counters)
+	d := newDocument()
+	check(`{}`, d)
+	_, err = d.Update("a", "k", func(m *ORMap[int, *MVRegister[string]]) (*ORMap[int, *MVRegister[string]], error) {
+		return m.Update("a", 7, func(r *MVRegister[string]) (*MVRegister[string], error) { return r.Set("a", "tea") })
+	})
+	require.NoError(t, err)
+	check(`{"k":{"7":["tea"]}}`, d)
+	check(`[]`, newRegister())
+	check(`[]`, new(RWSet[string]))
+}
