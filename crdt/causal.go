@@ -112,9 +112,10 @@ func contextOf(all ...vclock.Dot) *vclock.Context {
 
 // contextOfAll returns that of all dots in a store, which is what a delta has that removes them.
 func contextOfAll[T Causal[T]](v T) *vclock.Context {
-	c := new(vclock.Context)
-	v.dots(func(d vclock.Dot) { _, _ = c.Add(d) })
-	return c
+	var all []vclock.Span
+	v.dots(func(d vclock.Dot) { all = append(all, vclock.Span{ID: d.ID, From: d.N, To: d.N}) })
+	c, _ := vclock.ContextOf(all...) // they come from a context
+	return &c
 }
 
 // dots are those that keep one thing alive, in order: mostly one, and more if several replicas have

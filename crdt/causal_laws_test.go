@@ -165,8 +165,8 @@ func (m *ORMap[K, V]) invariant(t *testing.T) {
 }
 
 // changeSets does something to a map of sets with so many keys.
-func changeSets(most int) func(*testing.T, *rand.Rand, vclock.ID, *ORMap[string, *ORSet[string]]) *ORMap[string, *ORSet[string]] {
-	return func(t *testing.T, r *rand.Rand, id vclock.ID, m *ORMap[string, *ORSet[string]]) *ORMap[string, *ORSet[string]] {
+func changeSets(most int) func(*testing.T, *rand.Rand, vclock.ID, *sets) *sets {
+	return func(t *testing.T, r *rand.Rand, id vclock.ID, m *sets) *sets {
 		k, e := fmt.Sprint("k", r.IntN(most)), string(rune('p'+r.IntN(3)))
 		switch r.IntN(8) {
 		case 0, 1:

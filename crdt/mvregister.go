@@ -11,9 +11,9 @@ import (
 // MVRegister is a value that all may set, and that tells of a conflict instead of losing one of its sides: those that
 // were set at the same time stay as siblings, until somebody who has seen them sets another.
 //
-//	a   set "tea" (a:1) ─────────●  {a:1 tea, b:1 coffee} ── set "both" (a:2) ──●  {a:2 both}
-//	                            ╱                                              ╱
-//	b   set "coffee" (b:1) ────●───────────────────────────────────────────────
+//	a   set "tea" (a:1) ───────●  {a:1 tea, b:1 coffee} ── set "both" (a:2) ── {a:2 both}
+//	                          ╱                                           ╲
+//	b   set "coffee" (b:1) ──●─────────────────────────────────────────────●  {a:2 both}
 //
 // An LWWRegister would have kept the later of tea and coffee, by clocks that nobody has compared. Here the user, or
 // a program that knows what the values mean, looks at both and decides; the decision is a Set as any other, which takes

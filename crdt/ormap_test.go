@@ -50,14 +50,15 @@ func TestORMapUpdateFails(t *testing.T) {
 
 // TestORMapUpdatePanics where f does what would lose what others have. Planted and caught: each of the checks left out.
 func TestORMapUpdatePanics(t *testing.T) {
-	for said, f := range map[string]func(*ORSet[string]) (*ORSet[string], error){
-		"crdt: ORMap.Update: f has returned the value instead of the delta": func(s *ORSet[string]) (*ORSet[string], error) { return s, nil },
-		"crdt: ORMap.Update: f has made a change that is not in its delta": func(s *ORSet[string]) (*ORSet[string], error) {
+	type set = *ORSet[string]
+	for said, f := range map[string]func(set) (set, error){
+		"f has returned the value instead of the delta": func(s set) (set, error) { return s, nil },
+		"f has made a change that is not in its delta": func(s set) (set, error) {
 			_, err := s.Add("a", "y")
 			return nil, err
 		},
-		"crdt: ORMap.Update: f has made changes in the name of b, and not of a": func(s *ORSet[string]) (*ORSet[string], error) { return s.Add("b", "y") },
-		"crdt: ORMap.Update: f has returned a delta of k, which removes l": func(s *ORSet[string]) (*ORSet[string], error) {
+		"f has made changes in the name of b, and not of a": func(s set) (set, error) { return s.Add("b", "y") },
+		"f has returned a delta of k, which removes l": func(s set) (set, error) {
 			_, err := s.Add("a", "y")
 			return s.Clone(), err
 		},
@@ -65,14 +66,14 @@ func TestORMapUpdatePanics(t *testing.T) {
 		m := newSets()
 		addTo(t, m, "a", "k", "x")
 		addTo(t, m, "a", "l", "x")
-		require.PanicsWithValue(t, said, func() { _, _ = m.Update("a", "k", f) })
+		require.PanicsWithValue(t, "crdt: ORMap.Update: "+said, func() { _, _ = m.Update("a", "k", f) })
 	}
 	require.PanicsWithValue(t, "crdt: NewORMap: no func that makes a value", func() { NewORMap[string, *EWFlag](nil) })
 	require.Panics(t, func() { _, _ = new(sets).Update("a", "k", nil) })
 }
 
-// TestORMapCopies: nobody who has got a value from a map changes the map with it, nor the other way round, and neither does who
-// has a delta. Planted and caught: a Get that returns the value itself, or a copy within the context of the map.
+// TestORMapCopies: nobody who has got a value from a map changes the map with it, nor the other way round, and neither does
+// who has a delta. Planted and caught: a Get that returns the value itself, or a copy within the context of the map.
 func TestORMapCopies(t *testing.T) {
 	m := newSets()
 	delta := addTo(t, m, "a", "k", "x")
@@ -123,7 +124,8 @@ func TestORMapZero(t *testing.T) {
 	require.True(t, r.Merge(set))
 	require.Equal(t, bytesOf(t, set), bytesOf(t, &r))
 	require.PanicsWithValue(t, "crdt: NewMVRegister: no codec", func() { NewMVRegister[string](nil) })
-	require.PanicsWithValue(t, "crdt: MVRegister: no codec: it is not of NewMVRegister", func() { _, _ = new(MVRegister[string]).Set("a", "") })
+	require.PanicsWithValue(t, "crdt: MVRegister: no codec: it is not of NewMVRegister",
+		func() { _, _ = new(MVRegister[string]).Set("a", "") })
 }
 
 // TestORMapOfEverything: all causal types under one map each, with their JSON.

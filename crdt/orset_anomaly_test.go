@@ -11,8 +11,8 @@ import (
 // The anomalies have the names of the tests of Riak's set without tombstones (basho/riak_dt, riak_dt_orswot.erl), where each
 // was found in an implementation that had been thought to be right. They are told by whole states that are merged.
 
-// setOf is a set with elements that were added in the name of a replica.
-func setOf(t *testing.T, id vclock.ID, all ...string) *ORSet[string] {
+// setBy is a set with elements that were added in the name of a replica.
+func setBy(t *testing.T, id vclock.ID, all ...string) *ORSet[string] {
 	t.Helper()
 	s := new(ORSet[string])
 	for _, e := range all {
@@ -25,7 +25,7 @@ func setOf(t *testing.T, id vclock.ID, all ...string) *ORSet[string] {
 // TestAnomalyDisjointMerge: D has seen all that C has, and more; who then only takes the store of the one that knows
 // more loses nothing here, but who takes that of C brings back the bar. Each dot is to be looked at.
 func TestAnomalyDisjointMerge(t *testing.T) {
-	a, b := setOf(t, "a", "bar"), setOf(t, "b", "baz")
+	a, b := setBy(t, "a", "bar"), setBy(t, "b", "baz")
 	c := Join(a, b)
 	a.Remove("bar")
 	require.Equal(t, "[baz]", Join(a, c).String())
@@ -34,10 +34,10 @@ func TestAnomalyDisjointMerge(t *testing.T) {
 
 // TestAnomalyPresentButRemoved: A and C both have a Z, and each knows that that of the other was removed.
 func TestAnomalyPresentButRemoved(t *testing.T) {
-	a := setOf(t, "a", "Z")
+	a := setBy(t, "a", "Z")
 	c := a.Clone()
 	a.Remove("Z")
-	b := setOf(t, "b", "Z")
+	b := setBy(t, "b", "Z")
 	a.Merge(b)
 	require.Equal(t, "[Z]", a.String())
 	b.Remove("Z")
@@ -47,7 +47,7 @@ func TestAnomalyPresentButRemoved(t *testing.T) {
 
 // TestAnomalyNoDotsLeft: all dots of an element go in one merge, and the element with them.
 func TestAnomalyNoDotsLeft(t *testing.T) {
-	a, b := setOf(t, "a", "Z"), setOf(t, "b", "Z")
+	a, b := setBy(t, "a", "Z"), setBy(t, "b", "Z")
 	c := a.Clone()
 	a.Remove("Z")
 	a.Merge(b)
@@ -61,7 +61,7 @@ func TestAnomalyNoDotsLeft(t *testing.T) {
 // TestAnomalyDeadNodeUpdate: who removes A has seen more than the others, from a replica that never comes back. What it
 // removes goes nevertheless, and what it has seen besides is not taken for known.
 func TestAnomalyDeadNodeUpdate(t *testing.T) {
-	a := setOf(t, "a", "A")
+	a := setBy(t, "a", "A")
 	dead := a.Clone()
 	unheard, err := dead.Add("b", "B")
 	require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestAnomalyDeadNodeUpdate(t *testing.T) {
 
 // TestAnomalyBatchOrder: several changes in one delta are still one after the other.
 func TestAnomalyBatchOrder(t *testing.T) {
-	a := setOf(t, "a", "bar", "baz")
+	a := setBy(t, "a", "bar", "baz")
 	other := a.Clone()
 	gone := a.Remove("baz")
 	again, err := a.Add("a", "baz")

@@ -65,16 +65,16 @@ func (s *RWSet[E]) vote(id vclock.ID, e E, yes bool) (*RWSet[E], error) {
 // and if all that they have done before they saw it has been merged here: then there is no addition any more that it
 // has to win against. (See vclock.Matrix. A replica that nobody has thought of may bring back what was removed.)
 func (s *RWSet[E]) Forget(stable vclock.Vector) *RWSet[E] {
-	delta := &RWSet[E]{shared: shared{new(vclock.Context)}}
+	var gone RWSet[E]
 	for e, v := range s.elements {
 		all := !v.yea()
 		v.no.each(func(d vclock.Dot) { all = all && stable.Contains(d) })
 		if all {
-			v.each(func(d vclock.Dot) { _, _ = delta.context.Add(d) })
+			gone.set(e, v)
 			s.set(e, votes{})
 		}
 	}
-	return delta
+	return &RWSet[E]{shared: shared{contextOfAll(&gone)}}
 }
 
 // set gives an element other votes; none makes it as if nobody had ever heard of it.

@@ -32,9 +32,6 @@ type small[T state[T]] struct {
 	value func(h []smallEvent[T], alive []int) string
 }
 
-// sampled is of how many histories of four operations the short form plays one.
-const sampled = 64
-
 // smallOp is something that a replica can do.
 type smallOp[T any] struct {
 	on    string // a path, with a slash behind each part
@@ -48,15 +45,15 @@ type smallOp[T any] struct {
 type smallEvent[T any] struct {
 	smallOp[T]
 	replica    int
-	saw, undid set
+	saw, undid eventSet
 }
 
-// set is a set of events, by their places in the history.
-type set uint
+// eventSet is a set of events, by their places in the history.
+type eventSet uint
 
-func (s set) has(i int) bool { return s>>i&1 == 1 }
+func (s eventSet) has(i int) bool { return s>>i&1 == 1 }
 
-func (s set) list() (all []int) {
+func (s eventSet) list() (all []int) {
 	for i := range 8 {
 		if s.has(i) {
 			all = append(all, i)
@@ -74,7 +71,7 @@ type smallRun[T state[T]] struct {
 
 	events []smallEvent[T]
 	at     [3]T
-	has    [3]set
+	has    [3]eventSet
 	joined []T // of each set of events: the join of their deltas
 }
 
@@ -92,18 +89,20 @@ func (s small[T]) check(t *testing.T) {
 	require.Greater(t, run.states, 500, "it has looked at next to nothing")
 }
 
-// grow adds each event that there can be, and goes on from there. Replicas are named in the order in which they do something.
+// grow adds each event that there can be, and goes on from there. Replicas are named in the order in which they do
+// something.
 func (s *smallRun[T]) grow(t *testing.T) {
+	const oneOf = 64 // histories of four operations, the short form plays one
 	n := len(s.events)
 	replicas := 1
 	for _, e := range s.events {
 		replicas = min(max(replicas, e.replica+2), len(s.at))
 	}
 	for replica := range replicas {
-		lacks := (set(1)<<n - 1) &^ s.has[replica]
+		lacks := (eventSet(1)<<n - 1) &^ s.has[replica]
 		for come := lacks; ; come = (come - 1) & lacks {
 			for _, op := range s.ops {
-				if n < 3 || form.Long() || s.r.IntN(sampled) == 0 {
+				if n < 3 || form.Long() || s.r.IntN(oneOf) == 0 {
 					s.do(t, replica, come, op)
 				}
 			}
@@ -115,7 +114,7 @@ func (s *smallRun[T]) grow(t *testing.T) {
 }
 
 // do lets a replica get some deltas and do something, and goes on from there.
-func (s *smallRun[T]) do(t *testing.T, replica int, come set, op smallOp[T]) {
+func (s *smallRun[T]) do(t *testing.T, replica int, come eventSet, op smallOp[T]) {
 	n, before, had, joined := len(s.events), s.at[replica], s.has[replica], s.joined
 	e := smallEvent[T]{op, replica, had | come, 0}
 	for _, i := range s.alive(e.saw) {
@@ -133,7 +132,7 @@ func (s *smallRun[T]) do(t *testing.T, replica int, come set, op smallOp[T]) {
 	s.events = append(s.events, e)
 	s.joined = slices.Clone(joined)
 	for _, rest := range joined {
-		s.joined = append(s.joined, s.join(t, delta, rest, set(len(s.joined))))
+		s.joined = append(s.joined, s.join(t, delta, rest, eventSet(len(s.joined))))
 	}
 	for i, state := range s.at {
 		both := Join(at, state)
@@ -148,7 +147,7 @@ func (s *smallRun[T]) do(t *testing.T, replica int, come set, op smallOp[T]) {
 }
 
 // join joins the last delta and a state that has others, both ways, and looks at what comes out.
-func (s *smallRun[T]) join(t *testing.T, delta, rest T, events set) T {
+func (s *smallRun[T]) join(t *testing.T, delta, rest T, events eventSet) T {
 	all := Join(rest, delta)
 	alive := s.alive(events)
 	if want := s.value(s.events, alive); want != all.String() {
@@ -165,8 +164,8 @@ func (s *smallRun[T]) join(t *testing.T, delta, rest T, events set) T {
 }
 
 // alive returns what is alive where these events have come.
-func (s *smallRun[T]) alive(events set) (all []int) {
-	undone := set(0)
+func (s *smallRun[T]) alive(events eventSet) (all []int) {
+	undone := eventSet(0)
 	for _, i := range events.list() {
 		undone |= s.events[i].undid
 	}
@@ -180,7 +179,7 @@ func (s *smallRun[T]) alive(events set) (all []int) {
 
 // latest is alive by the plain rule, for who gets nothing before what it depends on: what nothing has touched that has seen
 // it.
-func (s *smallRun[T]) latest(events set) (all []int) {
+func (s *smallRun[T]) latest(events eventSet) (all []int) {
 	for _, i := range events.list() {
 		alive := s.events[i].smallOp.alive
 		for _, j := range events.list() {
@@ -196,7 +195,7 @@ func (s *smallRun[T]) latest(events set) (all []int) {
 }
 
 // causal reports whether a set of events has all that those in it have seen.
-func (s *smallRun[T]) causal(events set) bool {
+func (s *smallRun[T]) causal(events eventSet) bool {
 	for _, i := range events.list() {
 		if s.events[i].saw&^events != 0 {
 			return false
@@ -439,7 +438,8 @@ func TestSmallORMapOfCounters(t *testing.T) {
 	type counters = *ORMap[string, *CausalCounter]
 	small[counters]{
 		zero: func() counters { return NewORMap[string](func() *CausalCounter { return new(CausalCounter) }) },
-		ops:  []smallOp[counters]{underKey("k", addOf(2)), underKey("k", addOf(-5)), removeKey[*CausalCounter]("k"), underKey("l", addOf(1))},
+		ops: []smallOp[counters]{underKey("k", addOf(2)), underKey("k", addOf(-5)), underKey("l", addOf(1)),
+			removeKey[*CausalCounter]("k")},
 		touches: func(o, before *smallEvent[counters]) bool {
 			return o.on == before.on && (!o.smallOp.alive || o.replica == before.replica)
 		},

@@ -21,9 +21,9 @@ type valued[V any] struct {
 func byDot[V any](v valued[V], d vclock.Dot) int { return compareDots(v.dot, d) }
 
 // joinValued joins two lists by the rule of Causal, and reports whether that is something else than a.
-func joinValued[V any](mine *vclock.Context, a, b []valued[V], theirs *vclock.Context, less func(a, b V) bool) ([]valued[V], bool) {
-	var all []valued[V]
-	changed := false
+func joinValued[V any](
+	mine *vclock.Context, a, b []valued[V], theirs *vclock.Context, less func(a, b V) bool,
+) (all []valued[V], changed bool) {
 	for len(a)+len(b) > 0 {
 		order := 0
 		switch {
@@ -74,10 +74,11 @@ func keepsValued[V any](mine *vclock.Context, a, b []valued[V], less func(a, b V
 }
 
 // appendValued writes how many there are, and each: the dot, and the value.
-func appendValued[V any](b []byte, list []valued[V], names []vclock.ID, value func([]byte, V) ([]byte, error)) ([]byte, error) {
+func appendValued[V any](
+	b []byte, list []valued[V], names []vclock.ID, value func([]byte, V) ([]byte, error),
+) (_ []byte, err error) {
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	for _, v := range list {
-		var err error
 		if b, err = value(appendDot(b, v.dot, names), v.value); err != nil {
 			return nil, err
 		}
@@ -86,7 +87,9 @@ func appendValued[V any](b []byte, list []valued[V], names []vclock.ID, value fu
 }
 
 // parseValued reads them.
-func parseValued[V any](d *vclock.Decoder, c *vclock.Context, names []vclock.ID, value func() V) []valued[V] {
+func parseValued[V any](
+	d *vclock.Decoder, c *vclock.Context, names []vclock.ID, value func() V,
+) []valued[V] {
 	n := d.Count(2)
 	list := make([]valued[V], 0, n)
 	for range n {
