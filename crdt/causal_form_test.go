@@ -243,8 +243,8 @@ func TestDotsGivenTwice(t *testing.T) {
 	require.Equal(t, "[tea]", Join(other, one).String())
 }
 
-// TestRWSetForget: what is stable is forgotten, everywhere, and nothing else is. Planted and caught: one that asks for one
-// of several removals, one that forgets what is there.
+// TestRWSetForget: what is stable is forgotten, everywhere, and nothing else is. Planted and caught: one that asks for the
+// last of several removals, one that forgets what is there, a Compare that looks at additions alone.
 func TestRWSetForget(t *testing.T) {
 	var a, b RWSet[string]
 	change := func(s *RWSet[string], f func(vclock.ID, string) (*RWSet[string], error), id vclock.ID, e string) {
@@ -262,14 +262,19 @@ func TestRWSetForget(t *testing.T) {
 	_, err := stable.Advance("a", 2)
 	require.NoError(t, err)
 	require.Equal(t, vclock.Equal, a.Forget(stable).Compare(new(RWSet[string])))
-	_, err = stable.Advance("b", 1)
+	var other vclock.Vector
+	_, err = other.Advance("b", 1)
 	require.NoError(t, err)
+	require.Equal(t, vclock.Equal, a.Forget(other).Compare(new(RWSet[string])))
+	stable.Merge(other)
 	before := a.Clone()
 	delta := a.Forget(stable)
 	a.invariant(t)
 	require.Equal(t, 1, a.Removed())
 	require.Equal(t, "[stays]", a.String())
 	require.Less(t, len(bytesOf(t, &a)), len(bytesOf(t, before)))
+	require.Equal(t, vclock.After, a.Compare(before), "what is forgotten is a removal as any other")
+	require.Equal(t, vclock.Before, before.Compare(&a))
 	before.Merge(delta)
 	require.Equal(t, bytesOf(t, &a), bytesOf(t, before))
 	b.Merge(delta)

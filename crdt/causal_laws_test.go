@@ -127,7 +127,13 @@ func (s *RWSet[E]) invariant(t *testing.T) {
 func changeRWSet(most int) func(*testing.T, *rand.Rand, vclock.ID, *RWSet[string]) *RWSet[string] {
 	return func(t *testing.T, r *rand.Rand, id vclock.ID, s *RWSet[string]) *RWSet[string] {
 		e, change, is := fmt.Sprint("e", r.IntN(most)), s.Add, true
-		if r.IntN(3) == 0 {
+		switch r.IntN(12) {
+		case 0:
+			seen := s.Context()
+			delta := s.Forget(seen.Base())
+			require.True(t, !seen.Contiguous() || s.Removed() == 0)
+			return delta
+		case 1, 2, 3, 4:
 			change, is = s.Remove, false
 		}
 		delta, err := change(id, e)
