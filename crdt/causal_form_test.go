@@ -171,6 +171,11 @@ func TestCausalErrors(t *testing.T) {
 	require.ErrorContains(t, err, "not a number")
 	require.Equal(t, vclock.Equal, floats.Compare(new(RWSet[float64])))
 	require.Zero(t, m.Len())
+	_, err = floats.Add("a", math.Copysign(0, -1))
+	require.NoError(t, err)
+	_, err = m.Update("a", math.Copysign(0, -1), func(f *EWFlag) (*EWFlag, error) { return f.Enable("a") })
+	require.NoError(t, err)
+	require.Equal(t, "[0] map[0:true]", floats.String()+" "+m.String(), "there is one zero")
 
 	picky := NewMVRegister[string](pickyCodec{})
 	before := bytesOf(t, picky)
@@ -230,8 +235,8 @@ func TestCausalCounterGap(t *testing.T) {
 	require.Equal(t, bytesOf(t, &a), bytesOf(t, &b))
 }
 
-// TestDotsGivenTwice: a replica that was restored from a copy, and has kept its name, gives its dots again. What it sets is
-// lost or wins, but for all in the same way.
+// TestDotsGivenTwice: a replica that was restored from a copy, and has kept its name, gives its dots again. What it sets
+// is lost or wins, but for all in the same way. Planted and caught: no look at the values, in Merge or in Compare.
 func TestDotsGivenTwice(t *testing.T) {
 	set := func(v string) *MVRegister[string] {
 		return must(t, newRegister(), func(r *MVRegister[string]) (*MVRegister[string], error) { return r.Set("a", v) })
@@ -243,8 +248,8 @@ func TestDotsGivenTwice(t *testing.T) {
 	require.Equal(t, "[tea]", Join(other, one).String())
 }
 
-// TestRWSetForget: what is stable is forgotten, everywhere, and nothing else is. Planted and caught: one that asks for the
-// last of several removals, one that forgets what is there, a Compare that looks at additions alone.
+// TestRWSetForget: what is stable is forgotten, everywhere, and nothing else is. Planted and caught: one that asks for
+// the last of several removals, one that forgets what is there, a Compare that looks at additions alone.
 func TestRWSetForget(t *testing.T) {
 	var a, b RWSet[string]
 	change := func(s *RWSet[string], f func(vclock.ID, string) (*RWSet[string], error), id vclock.ID, e string) {

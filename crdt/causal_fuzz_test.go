@@ -10,8 +10,8 @@ import (
 	"github.com/plinth-go/plinth/vclock"
 )
 
-// fuzzCausal reads two states from whatever comes. What is accepted is canonical, and the laws hold for it together with a
-// state that replicas have reached: whoever sends it, all who merge it agree.
+// fuzzCausal reads two states from whatever comes. What is accepted is canonical, and the laws hold for it together with
+// a state that replicas have reached: whoever sends it, all who merge it agree.
 func fuzzCausal[T state[T]](
 	f *testing.F, zero func() T, change func(*testing.T, *rand.Rand, vclock.ID, T) T, check func(*testing.T, T),
 ) {

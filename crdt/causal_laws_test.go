@@ -211,8 +211,8 @@ func changeSets(most int) func(*testing.T, *rand.Rand, vclock.ID, *sets) *sets {
 	}
 }
 
-// TestORMapLaws. Planted and caught: a delta that is within the context of the map, an inner map that keeps a context of
-// its own after a copy.
+// TestORMapLaws. Planted and caught: a value with a context of its own, a copy that shares its values, a delta that says
+// nothing of what it brings or removes.
 func TestORMapLaws(t *testing.T) {
 	laws[*ORMap[string, *ORSet[string]]]{
 		zero:      newSets,
@@ -288,8 +288,8 @@ func shortWays[T state[T]](t *testing.T, l laws[T]) {
 	}
 }
 
-// TestShortWays. Planted and caught: an index that keeps what was removed, or lacks what has come since; a merge that only
-// looks at the keys of the delta.
+// TestShortWays. Planted and caught: an index that keeps what was removed, or lacks what has come since; a merge that
+// only looks at the keys of the delta.
 func TestShortWays(t *testing.T) {
 	t.Run("RWSet", func(t *testing.T) {
 		shortWays(t, laws[*RWSet[string]]{func() *RWSet[string] { return new(RWSet[string]) }, changeRWSet(50),

@@ -31,7 +31,7 @@ import (
 //
 // To know better, each addition would have to keep a dot of its own until all have heard of it, as a set of
 // additions would. For a counter that is seldom reset while others count, that is too much; who needs it adds each
-// to an ORSet of his own. (The counter of Almeida, Shoker and Baquero, 2018, with a DotFun.)
+// to an ORSet of his own. (It is the ccounter of Baquero's library delta-enabled-crdts.)
 //
 //	Add             a pass over the numbers; a delta of one
 //	Merge           one pass over those of both

@@ -32,7 +32,7 @@ import (
 // would have to be kept: without it an old copy of the value would look new, and come back. So each change of any value
 // takes the next dot of the map, and a dot is under one key only.
 //
-// Almeida, Shoker, Baquero: Delta State Replicated Data Types, 2018, section 7. Before it, with each value
+// Almeida, Shoker, Baquero: Delta State Replicated Data Types, 2018. Before it, with each value
 // in a context of its own and several ways to go wrong, it was the map of Riak (Brown, Cribbs, Meiklejohn, Elliott:
 // Riak DT Map: A Composable, Convergent Replicated Dictionary, 2014).
 //
@@ -71,7 +71,8 @@ func NewORMap[K cmp.Ordered, V Causal[V]](zero func() V) *ORMap[K, V] {
 // deltas before it besides the error, and so does Update; mostly there are none, and nothing has changed. A
 // nil delta says the same.
 //
-// The value is that of the map itself. f must not keep it, nor call what is not a change of a replica (Merge,
+// The value is that of the map itself, because a copy of a set of 1,000 elements takes about 80 times as long as to add
+// one to it (BenchmarkUpdate). f must not keep it, nor call what is not a change of a replica (Merge,
 // UnmarshalBinary): that would tell the map of dots it has never seen. What f must return is a delta, and not
 // the value or a copy of it, which would say that everything else in the map was removed. Update panics where
 // it sees that f does not keep to this.
@@ -79,6 +80,7 @@ func (m *ORMap[K, V]) Update(id vclock.ID, k K, f func(V) (V, error)) (*ORMap[K,
 	if err := (elements[K]{}).check(k); err != nil {
 		return nil, fmt.Errorf("crdt: ORMap: %w", err)
 	}
+	k = elements[K]{}.plain(k)
 	before := m.seen().Clone()
 	v, is := m.entries[k]
 	if !is {

@@ -72,8 +72,8 @@ func TestORMapUpdatePanics(t *testing.T) {
 	require.Panics(t, func() { _, _ = new(sets).Update("a", "k", nil) })
 }
 
-// TestORMapCopies: nobody who has got a value from a map changes the map with it, nor the other way round, and neither does
-// who has a delta. Planted and caught: a Get that returns the value itself, or a copy within the context of the map.
+// TestORMapCopies: nobody who has got a value from a map changes the map with it, nor the other way round, and neither
+// does who has a delta. Planted and caught: a Get that returns the value itself, or a copy within the context of the map.
 func TestORMapCopies(t *testing.T) {
 	m := newSets()
 	delta := addTo(t, m, "a", "k", "x")
@@ -98,6 +98,22 @@ func TestORMapCopies(t *testing.T) {
 	require.False(t, is)
 	require.True(t, m.View("k", func(s *ORSet[string]) { require.Equal(t, "[later x]", s.String()) }))
 	require.False(t, m.View("none", nil))
+}
+
+// TestORMapIndex: what a map knows of where its dots are goes with them. Planted and caught: a Clear that keeps it.
+func TestORMapIndex(t *testing.T) {
+	m, read := newSets(), newSets()
+	addTo(t, m, "a", "k", "x")
+	addTo(t, m, "a", "l", "x")
+	require.NoError(t, read.UnmarshalBinary([]byte(bytesOf(t, m))))
+	require.Len(t, read.byDot, 2)
+	read.Remove("k")
+	read.invariant(t)
+	removeFrom(t, read, "a", "l", "x")
+	addTo(t, read, "a", "l", "y")
+	read.invariant(t)
+	read.Clear()
+	read.invariant(t)
 }
 
 // TestORMapZero: a zero map is empty, and takes what it needs from what is merged into it.

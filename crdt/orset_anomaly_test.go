@@ -8,8 +8,8 @@ import (
 	"github.com/plinth-go/plinth/vclock"
 )
 
-// The anomalies have the names of the tests of Riak's set without tombstones (basho/riak_dt, riak_dt_orswot.erl), where each
-// was found in an implementation that had been thought to be right. They are told by whole states that are merged.
+// The anomalies have the names of the tests of Riak's set without tombstones (basho/riak_dt, riak_dt_orswot.erl), where
+// each was found in an implementation that had been thought to be right. They are told by whole states that are merged.
 
 // setBy is a set with elements that were added in the name of a replica.
 func setBy(t *testing.T, id vclock.ID, all ...string) *ORSet[string] {

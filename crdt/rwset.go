@@ -3,7 +3,6 @@ package crdt
 import (
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
@@ -54,8 +53,10 @@ func (s *RWSet[E]) vote(id vclock.ID, e E, yes bool) (*RWSet[E], error) {
 	if err != nil {
 		return nil, fmt.Errorf("crdt: RWSet: %w", err)
 	}
+	e = elements[E]{}.plain(e)
 	delta := &RWSet[E]{shared: shared{contextOf(dot)}}
-	s.elements[e].each(func(d vclock.Dot) { _, _ = delta.context.Add(d) })
+	s.elements[e].yes.addTo(delta.context)
+	s.elements[e].no.addTo(delta.context)
 	s.set(e, voteOf(dot, yes))
 	delta.set(e, voteOf(dot, yes))
 	return delta, nil
@@ -271,11 +272,7 @@ func (s *RWSet[E]) String() string { return fmt.Sprint(slices.Collect(s.All())) 
 
 // MarshalJSON writes a list of the elements, in order.
 func (s *RWSet[E]) MarshalJSON() ([]byte, error) {
-	all := slices.Collect(s.All())
-	if all == nil {
-		all = []E{}
-	}
-	return json.Marshal(all)
+	return elements[E]{}.json(slices.Collect(s.All()))
 }
 
 // votes are the changes of one thing that do not know of each other. No dot is on both sides.

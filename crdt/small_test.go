@@ -177,8 +177,8 @@ func (s *smallRun[T]) alive(events eventSet) (all []int) {
 	return all
 }
 
-// latest is alive by the plain rule, for who gets nothing before what it depends on: what nothing has touched that has seen
-// it.
+// latest is alive by the plain rule, for who gets nothing before what it depends on: what nothing has touched that has
+// seen it.
 func (s *smallRun[T]) latest(events eventSet) (all []int) {
 	for _, i := range events.list() {
 		alive := s.events[i].smallOp.alive
@@ -404,8 +404,8 @@ func mapOf[T any](inner func([]smallEvent[T], []int) string) func([]smallEvent[T
 	}
 }
 
-// TestSmallORMap. Planted and caught in ORMap: a removal that only takes away the key, a join that asks the context of the
-// value, an empty value that stays, a value that is taken as it is where there was none.
+// TestSmallORMap. Planted and caught in ORMap: a removal whose delta says nothing, an empty value that stays, a merge that
+// leaves out the keys it does not have.
 func TestSmallORMap(t *testing.T) {
 	type set = *ORSet[string]
 	small[*ORMap[string, set]]{
