@@ -218,8 +218,8 @@ func (s *LWWSet[E]) knows(other *LWWSet[E]) bool {
 // Clone returns a copy.
 func (s *LWWSet[E]) Clone() *LWWSet[E] { return &LWWSet[E]{s.bias, maps.Clone(s.said), s.living} }
 
-// AppendBinary writes the canonical form: the bias, the names of who has said anything, how many elements there are, and each,
-// in order, with its Timestamp, and the place of the name times two, and one more if it was removed.
+// AppendBinary writes the canonical form: the bias, the names of who has said anything, how many elements there
+// are, and each, in order, with its Timestamp, and the place of the name times two, and one more if it was removed.
 //
 //	AddBias; tea was added at 3 by b, milk removed at 2 by a
 //	50   00   02 01 61 01 62   02   04 6d 69 6c 6b 04 00 01   03 74 65 61 06 00 02

@@ -26,9 +26,9 @@ func (s stamped) compare(t stamped) int {
 
 // LWWRegister holds one value: that of the last writer, which is the one with the latest Timestamp.
 //
-//	a   Set(10:00, "tea") ─────────╲─────────▶ "milk"
-//	                                ╲
-//	b   ─────── Set(10:01, "milk") ──●───────▶ "milk"        "tea" is lost, and nobody is told
+//	a   Set(10:00, "tea")  ────╲─╱────▶ "milk"
+//	                            ╳
+//	b   Set(10:01, "milk") ────╱─╲────▶ "milk"        "tea" is lost, and nobody is told
 //
 // The join is the later one of two. That they may be joined in any order, each two must have an order, so what is equal in
 // time goes by the name of who wrote it, and what is equal in that too, because a name or a Timestamp was
@@ -161,8 +161,8 @@ const (
 	registerHas
 )
 
-// AppendBinary writes the canonical form: a byte, which is 0 if it was never written, and that is all, 1 if it was deleted, and
-// 2 if it has a value; the Timestamp; the name; and the value, as the codec writes it.
+// AppendBinary writes the canonical form: a byte, which is 0 if it was never written, and that is all, 1 if it was
+// deleted, and 2 if it has a value; the Timestamp; the name; and the value, as the codec writes it.
 //
 //	"tea" at 100 ns after 1970 and 5, by a, with StringCodec    20   02   c8 01 05   01 61   03 74 65 61
 func (r *LWWRegister[V]) AppendBinary(b []byte) ([]byte, error) {
