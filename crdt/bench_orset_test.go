@@ -113,8 +113,8 @@ func someElements(n int) []string {
 
 const benchSize = 10_000
 
-// setOf returns sets of elements, each added by one of three replicas in turn.
-func setOf(all []string) (*ORSet[string], *naiveSet[string]) {
+// benchSets returns sets of elements, each added by one of three replicas in turn.
+func benchSets(all []string) (*ORSet[string], *naiveSet[string]) {
 	s, naive := new(ORSet[string]), newNaiveSet[string]()
 	for i, e := range all {
 		id := vclock.ID(fmt.Sprint("replica-", i%3))
@@ -146,7 +146,7 @@ func run[T interface{ Clone() T }](b *testing.B, name string, from T, do func(T)
 // its delta.
 func BenchmarkORSetChange(b *testing.B) {
 	all := someElements(benchSize)
-	set, naive := setOf(all)
+	set, naive := benchSets(all)
 	deltas, deltasNaive := make([]*ORSet[string], benchSize), make([]*naiveSet[string], benchSize)
 	versus(b, "case=add", new(ORSet[string]), func(s *ORSet[string]) {
 		for i, e := range all {
@@ -172,7 +172,7 @@ func BenchmarkORSetChange(b *testing.B) {
 // other one has not, and has removed 1 % that the other one has; and of sets that have nothing in common.
 func BenchmarkORSetMerge(b *testing.B) {
 	all := someElements(2 * benchSize)
-	set, naive := setOf(all[:benchSize])
+	set, naive := benchSets(all[:benchSize])
 	mine, mineNaive := set.Clone(), naive.Clone()
 	theirs, theirsNaive := set.Clone(), naive.Clone()
 	for i := range benchSize / 100 {
@@ -202,7 +202,7 @@ func BenchmarkORSetMerge(b *testing.B) {
 // a set of all of them, that are found by their dots.
 func BenchmarkORSetMergeDeltas(b *testing.B) {
 	all := someElements(benchSize)
-	set, naive := setOf(all)
+	set, naive := benchSets(all)
 	from, fromNaive := new(ORSet[string]), newNaiveSet[string]()
 	var adds, removes []*ORSet[string]
 	var addsNaive, removesNaive []*naiveSet[string]
@@ -231,8 +231,7 @@ func BenchmarkORSetMergeDeltas(b *testing.B) {
 
 // TestORSetSize: after churn of 100 additions and 99 removals for each element that is left, the state takes no more than a
 // twentieth of the bytes of the naive form; and the delta of an addition of 13 bytes takes less than 64, whatever the size
-// of the set. Planted and caught: a removal that
-// leaves its dots, a dot written with its name.
+// of the set.
 func TestORSetSize(t *testing.T) {
 	s, naive := new(ORSet[string]), newNaiveSet[string]()
 	for i, e := range someElements(200) {

@@ -56,16 +56,20 @@ func TestORSetLaws(t *testing.T) {
 	}.check(t)
 }
 
-// TestORSetLawsOfMany has so many elements that they are hashed, and that what a delta removes is found by its dots.
+// TestORSetLawsOfMany has so many elements that they are hashed, and that what a delta removes is found by its dots. Planted and
+// caught: an addition that comes twice and removes its element, a slot that is freed and ends the search for others.
 func TestORSetLawsOfMany(t *testing.T) {
 	l := laws[*ORSet[int8]]{
 		zero: func() *ORSet[int8] { return new(ORSet[int8]) },
 		change: func(t *testing.T, r *rand.Rand, id vclock.ID, s *ORSet[int8]) *ORSet[int8] {
-			delta := new(ORSet[int8])
-			if r.IntN(3) == 0 {
+			delta, n := new(ORSet[int8]), 1
+			switch r.IntN(3) {
+			case 0:
 				return s.Remove(int8(r.IntN(20)))
+			case 1:
+				n = 10
 			}
-			for range 10 {
+			for range n {
 				one, err := s.Add(id, int8(r.IntN(20)))
 				require.NoError(t, err)
 				delta.Merge(one)

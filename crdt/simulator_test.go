@@ -23,37 +23,37 @@ import (
 // Beside each state it keeps which operations are known there, and asks a model that knows nothing of dots what
 // the value should be: after each step, not only at the end.
 
-// subject is a type under test, with O for its operations.
-type subject[T state[T], O any] struct {
+// simSubject is a type under test, with O for its operations.
+type simSubject[T state[T], O any] struct {
 	zero func() T
 	op   func(r *rand.Rand) O
 	do   func(s T, id vclock.ID, op O) (T, error)
 	// kills, if there is such a thing, returns which of the operations that are known an operation undoes.
-	kills func(op O, known []event[O]) []event[O]
+	kills func(op O, known []simEvent[O]) []simEvent[O]
 	// value returns what String should say where some operations are known, in the order in which they were done.
-	value func(known []event[O]) string
+	value func(known []simEvent[O]) string
 	// carries, if there is such a thing, reports whether a delta has what its replica has done before, besides op.
 	carries func(op, before O) bool
 }
 
-// event is an operation that was done.
-type event[O any] struct {
+// simEvent is an operation that was done.
+type simEvent[O any] struct {
 	op    O
 	by    vclock.ID
-	n     int    // which it is
-	kills events // of what it undoes
+	n     int       // which it is
+	kills simEvents // of what it undoes
 }
 
-// events is a set of them.
-type events uint64
+// simEvents is a set of them.
+type simEvents uint64
 
 const maxEvents = 64
 
-func (s events) has(n int) bool { return s>>n&1 > 0 }
+func (s simEvents) has(n int) bool { return s>>n&1 > 0 }
 
 // alive leaves out what is undone by another.
-func alive[O any](known []event[O]) (left []event[O]) {
-	var killed events
+func alive[O any](known []simEvent[O]) (left []simEvent[O]) {
+	var killed simEvents
 	for _, e := range known {
 		killed |= e.kills
 	}
@@ -67,34 +67,34 @@ func alive[O any](known []event[O]) (left []event[O]) {
 
 // world is the replicas and the network between them.
 type world[T state[T], O any] struct {
-	subject[T, O]
+	simSubject[T, O]
 	r        *rand.Rand
 	replicas []*simReplica[T]
-	cut      int          // replicas from here on are cut off from those before; 0 is no cut
-	flying   []simMessage // what may come yet
-	old      []simMessage // full states that may come once more
-	history  []event[O]   // all that was ever done
-	sameName bool         // whether a replica comes back without a new epoch
+	cut      int           // replicas from here on are cut off from those before; 0 is no cut
+	flying   []simMessage  // what may come yet
+	old      []simMessage  // full states that may come once more
+	history  []simEvent[O] // all that was ever done
+	sameName bool          // whether a replica comes back without a new epoch
 	trace    []string
 }
 
 type simReplica[T any] struct {
 	name, epoch int
 	state       T
-	known       events
+	known       simEvents
 	disk        simMessage
 }
 
 type simMessage struct {
 	from, to int
 	bytes    []byte
-	known    events
+	known    simEvents
 }
 
 func (p *simReplica[T]) id() vclock.ID { return vclock.ID(fmt.Sprintf("%c.%d", 'a'+p.name, p.epoch)) }
 
 // simulate runs a subject with many seeds.
-func (s subject[T, O]) simulate(t *testing.T) {
+func (s simSubject[T, O]) simulate(t *testing.T) {
 	runs := 60
 	if form.Long() && !form.Raced() {
 		runs = 1000
@@ -106,8 +106,8 @@ func (s subject[T, O]) simulate(t *testing.T) {
 	}
 }
 
-func (s subject[T, O]) world(r *rand.Rand) *world[T, O] {
-	w := &world[T, O]{subject: s, r: r}
+func (s simSubject[T, O]) world(r *rand.Rand) *world[T, O] {
+	w := &world[T, O]{simSubject: s, r: r}
 	empty, _ := s.zero().AppendBinary(nil)
 	for i := range 2 + r.IntN(4) {
 		w.replicas = append(w.replicas, &simReplica[T]{name: i, state: s.zero(), disk: simMessage{bytes: empty}})
@@ -179,7 +179,7 @@ func (w *world[T, O]) change(i int) error {
 		return nil
 	}
 	p, op := w.replicas[i], w.op(w.r)
-	e := event[O]{op: op, by: p.id(), n: len(w.history)}
+	e := simEvent[O]{op: op, by: p.id(), n: len(w.history)}
 	if w.kills != nil {
 		for _, undone := range w.kills(op, w.those(p.known)) {
 			e.kills |= 1 << undone.n
@@ -193,7 +193,7 @@ func (w *world[T, O]) change(i int) error {
 	w.history = append(w.history, e)
 	p.known |= 1 << e.n
 	w.log("%v does %v: %v", p.id(), op, p.state)
-	carried := events(1 << e.n)
+	carried := simEvents(1 << e.n)
 	for _, before := range w.history[:e.n] {
 		if w.carries != nil && before.by == e.by && w.carries(op, before.op) {
 			carried |= 1 << before.n
@@ -207,7 +207,7 @@ func (w *world[T, O]) change(i int) error {
 	return w.check(p, before)
 }
 
-func (w *world[T, O]) message(from, to int, s T, known events) simMessage {
+func (w *world[T, O]) message(from, to int, s T, known simEvents) simMessage {
 	b, _ := s.AppendBinary(nil) // what fails does so when it is read
 	return simMessage{from, to, b, known}
 }
@@ -259,8 +259,8 @@ func (w *world[T, O]) check(p *simReplica[T], before T) error {
 	return nil
 }
 
-func (w *world[T, O]) those(known events) []event[O] {
-	all := make([]event[O], 0, bits.OnesCount64(uint64(known)))
+func (w *world[T, O]) those(known simEvents) []simEvent[O] {
+	all := make([]simEvent[O], 0, bits.OnesCount64(uint64(known)))
 	for _, e := range w.history {
 		if known.has(e.n) {
 			all = append(all, e)
@@ -273,37 +273,39 @@ func (w *world[T, O]) log(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf(format, args...))
 }
 
-// TestSimulator has a line for each type. Planted and caught: …
+// TestSimulator has a line for each type. Planted and caught: a join that keeps what the other one has
+// removed, or forgets to look at the element that has taken the place of one that went; an addition whose delta does
+// not say which dots it replaces.
 func TestSimulator(t *testing.T) {
 	t.Run("GCounter", simGCounter().simulate)
 	t.Run("PNCounter", simPNCounter().simulate)
 	t.Run("ORSet", simORSet().simulate)
 }
 
-func sum(known []event[int]) (n int) {
+func sum(known []simEvent[int]) (n int) {
 	for _, e := range known {
 		n += e.op
 	}
 	return n
 }
 
-func simGCounter() subject[*GCounter, int] {
-	return subject[*GCounter, int]{
+func simGCounter() simSubject[*GCounter, int] {
+	return simSubject[*GCounter, int]{
 		zero:    func() *GCounter { return new(GCounter) },
 		op:      func(r *rand.Rand) int { return 1 + r.IntN(5) },
 		do:      func(c *GCounter, id vclock.ID, n int) (*GCounter, error) { return c.Add(id, uint64(n)) },
-		value:   func(known []event[int]) string { return fmt.Sprint(sum(known)) },
+		value:   func(known []simEvent[int]) string { return fmt.Sprint(sum(known)) },
 		carries: func(int, int) bool { return true },
 	}
 }
 
 // simPNCounter: of a PNCounter, a delta has all of one side.
-func simPNCounter() subject[*PNCounter, int] {
-	return subject[*PNCounter, int]{
+func simPNCounter() simSubject[*PNCounter, int] {
+	return simSubject[*PNCounter, int]{
 		zero:    func() *PNCounter { return new(PNCounter) },
 		op:      func(r *rand.Rand) int { return r.IntN(9)*2 - 9 },
 		do:      func(c *PNCounter, id vclock.ID, n int) (*PNCounter, error) { return c.Add(id, int64(n)) },
-		value:   func(known []event[int]) string { return fmt.Sprint(sum(known)) },
+		value:   func(known []simEvent[int]) string { return fmt.Sprint(sum(known)) },
 		carries: func(n, before int) bool { return n < 0 == (before < 0) },
 	}
 }
@@ -336,8 +338,8 @@ func someSetOp(r *rand.Rand) setOp {
 }
 
 // simORSet: an operation undoes the additions that it sees, of its element or of all.
-func simORSet() subject[*ORSet[string], setOp] {
-	return subject[*ORSet[string], setOp]{
+func simORSet() simSubject[*ORSet[string], setOp] {
+	return simSubject[*ORSet[string], setOp]{
 		zero: func() *ORSet[string] { return new(ORSet[string]) },
 		op:   someSetOp,
 		do: func(s *ORSet[string], id vclock.ID, op setOp) (*ORSet[string], error) {
@@ -349,7 +351,7 @@ func simORSet() subject[*ORSet[string], setOp] {
 			}
 			return s.Remove(op.element), nil
 		},
-		kills: func(op setOp, known []event[setOp]) (undone []event[setOp]) {
+		kills: func(op setOp, known []simEvent[setOp]) (undone []simEvent[setOp]) {
 			for _, e := range alive(known) {
 				if e.op.add && (op.element == "" || op.element == e.op.element) {
 					undone = append(undone, e)
@@ -357,7 +359,7 @@ func simORSet() subject[*ORSet[string], setOp] {
 			}
 			return undone
 		},
-		value: func(known []event[setOp]) string {
+		value: func(known []simEvent[setOp]) string {
 			there := []string{}
 			for _, e := range alive(known) {
 				if e.op.add {
