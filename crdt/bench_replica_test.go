@@ -1,0 +1,80 @@
+package crdt
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/vclock"
+)
+
+// BenchmarkReplicaDo shows what the lock, the dot and the log cost beside the change itself.
+func BenchmarkReplicaDo(b *testing.B) {
+	b.Run("impl=bare", func(b *testing.B) {
+		var c GCounter
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = c.Add("a", 1)
+		}
+	})
+	b.Run("impl=replica", func(b *testing.B) {
+		r := counterReplica(b, "a", ReplicaConfig{})
+		count := func(id vclock.ID, v *GCounter) (*GCounter, error) { return v.Add(id, 1) }
+		b.ReportAllocs()
+		for b.Loop() {
+			_ = r.Do(count)
+		}
+	})
+}
+
+// setReplica returns a replica with a set of n elements, all of which are in the log.
+func setReplica(t testing.TB, id vclock.ID, n int) *Replica[*ORSet[int]] {
+	r, err := NewReplica(id, func() *ORSet[int] { return new(ORSet[int]) }, ReplicaConfig{})
+	require.NoError(t, err)
+	for e := range n {
+		addToSet(t, r, e)
+	}
+	return r
+}
+
+func addToSet(t testing.TB, r *Replica[*ORSet[int]], e int) {
+	require.NoError(t, r.Do(func(id vclock.ID, v *ORSet[int]) (*ORSet[int], error) { return v.Add(id, e) }))
+}
+
+// BenchmarkReplicaDelta answers a peer that lacks the last change of many, with the log and without.
+func BenchmarkReplicaDelta(b *testing.B) {
+	for _, n := range []int{100, 10000} {
+		for _, impl := range []string{"deltas", "full"} {
+			b.Run(fmt.Sprintf("impl=%s/n=%d", impl, n), func(b *testing.B) {
+				r := setReplica(b, "a", n)
+				asks, size := summary{"b", r.Stats().Seen}.bytes(), 0
+				addToSet(b, r, n)
+				if impl == "full" {
+					r.log.entries = nil
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					delta, err := r.Delta(asks)
+					if err != nil {
+						b.Fatal(err)
+					}
+					size = len(delta)
+				}
+				b.ReportMetric(float64(size), "bytes")
+			})
+		}
+	}
+}
+
+// TestDeltaSize: what goes out for one change does not depend on how much there is.
+func TestDeltaSize(t *testing.T) {
+	for _, n := range []int{0, 10, 5000} {
+		r := setReplica(t, "a", n)
+		before := summary{"b", r.Stats().Seen}
+		addToSet(t, r, n)
+		delta, err := r.Delta(before.bytes())
+		require.NoError(t, err)
+		require.Less(t, len(delta), 32)
+	}
+}
