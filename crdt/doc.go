@@ -33,7 +33,7 @@
 // # Concurrency
 //
 // Values are like maps: safe for concurrent readers; a writer needs exclusive access. Replica is a mutex around one, and safe
-// for concurrent use. Nothing starts a goroutine.
+// for concurrent use. Sync has a goroutine while it runs; nothing else starts one.
 //
 // # Trade-offs
 //
