@@ -97,7 +97,7 @@ func TestBoundedCounterLaws(t *testing.T) {
 func TestBoundedCounterIsNeverBelow(t *testing.T) {
 	r, runs := seed.New(t), 25
 	if form.Long() {
-		runs = 1000
+		runs = 300
 	}
 	moved := 0
 	for range runs {

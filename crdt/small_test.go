@@ -92,7 +92,10 @@ func (s small[T]) check(t *testing.T) {
 // grow adds each event that there can be, and goes on from there. Replicas are named in the order in which they do
 // something.
 func (s *smallRun[T]) grow(t *testing.T) {
-	const oneOf = 64 // histories of four operations, the short form plays one
+	oneOf := 64 // histories of four operations one is played, and in the long form
+	if form.Long() {
+		oneOf = 4
+	}
 	n := len(s.events)
 	replicas := 1
 	for _, e := range s.events {
@@ -102,7 +105,7 @@ func (s *smallRun[T]) grow(t *testing.T) {
 		lacks := (eventSet(1)<<n - 1) &^ s.has[replica]
 		for come := lacks; ; come = (come - 1) & lacks {
 			for _, op := range s.ops {
-				if n < 3 || form.Long() || s.r.IntN(oneOf) == 0 {
+				if n < 3 || s.r.IntN(oneOf) == 0 {
 					s.do(t, replica, come, op)
 				}
 			}
