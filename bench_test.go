@@ -14,6 +14,7 @@ import (
 	"github.com/plinth-go/plinth/btree"
 	"github.com/plinth-go/plinth/btree/ordered"
 	"github.com/plinth-go/plinth/cache"
+	"github.com/plinth-go/plinth/crdt"
 	"github.com/plinth-go/plinth/hashring"
 	"github.com/plinth-go/plinth/lsm"
 	"github.com/plinth-go/plinth/ratelimit"
@@ -42,6 +43,7 @@ func BenchmarkTour(b *testing.B) {
 	b.Run("pkg=hashring/op=locate/n=100", tourHashring)
 	b.Run("pkg=breaker/op=do/state=closed", tourBreaker)
 	b.Run("pkg=vclock/op=compare/n=256", tourVclock)
+	b.Run("pkg=crdt/op=add-and-merge/n=10000", tourCRDT)
 }
 
 // tourWAL: an acknowledged record costs a flush of the disk, unless writers
@@ -266,4 +268,30 @@ func tourVclock(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(wire)), "bytes/clock")
+}
+
+// tourCRDT: to add an element to a set of 10,000 on one replica, and to merge that into another one, costs
+// what has changed, and not what there is; bytes/delta is what one sends.
+func tourCRDT(b *testing.B) {
+	var phone crdt.ORSet[string]
+	names := make([]string, 10_000)
+	for i := range names {
+		names[i] = fmt.Sprintf("item-%05d", i)
+		_, err := phone.Add("phone", names[i])
+		require.NoError(b, err)
+	}
+	laptop, sent, n := phone.Clone(), 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		delta, err := phone.Add("phone", names[n%len(names)])
+		if err != nil || !laptop.Merge(delta) {
+			b.Fatal("nothing new", err)
+		}
+		if n++; n%100 == 1 {
+			wire, err := delta.AppendBinary(nil)
+			require.NoError(b, err)
+			sent = len(wire)
+		}
+	}
+	b.ReportMetric(float64(sent), "bytes/delta")
 }

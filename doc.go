@@ -27,6 +27,8 @@
 //	       when to stop asking: a circuit breaker, and the guards around it
 //	vclock what happened before what: Lamport, vector, dotted, hybrid and
 //	       interval tree clocks
+//	crdt   data that many change without asking, and that is equal again as soon
+//	       as all have heard of all: counters, registers, sets, maps
 //	bench  go run ./bench measures on your disk what the packages cost, and
 //	       draws a report; its parts (hist, load, plot …) serve any benchmark
 //
