@@ -184,13 +184,20 @@ func TestFlippedByteIsNotServed(t *testing.T) {
 func TestTornEndIsRepaired(t *testing.T) {
 	disk, l := onDisk(t, Options{}, 5)
 	name, end := segmentName(1, suffixLive), l.tail.off
-	for cut := end - frameSize(100) + 1; cut < end-4; cut++ { // the last record has 4 bytes of padding
+	whole, err := readFile(disk, name)
+	require.NoError(t, err)
+	from := end - frameSize(100)
+	for cut := from + 1; cut < end-4; cut++ { // the last record has 4 bytes of padding
+		torn := 1
+		if len(bytes.Trim(whole[from:cut], "\x00")) == 0 {
+			torn = 0 // of its checksum a zero is left, as it is in one log of 256: there is nothing to be seen
+		}
 		crashed := disk.Clone()
 		damage(t, crashed, name, cut, nil)
 		l, err := Open(modelDir, Options{FS: crashed})
 		require.NoError(t, err)
 		requireHolds(t, l, 4)
-		require.EqualValues(t, 1, l.Stats().TornTails)
+		require.EqualValues(t, torn, l.Stats().TornTails)
 		_, err = l.Append(payload(5, 100))
 		require.NoError(t, err)
 		requireHolds(t, l, 5)
