@@ -160,6 +160,8 @@ func (b *Breaker) Allow() (Permit, error) { return b.allow(unread) }
 // A time before the breaker was made is that moment. If one is before another that was said already, a state
 // that has begun since stays, and the call counts in the window as if it was of that time: so if a clock is set back by an
 // hour, LastTime may forget nothing for an hour. Reset begins anew.
+//
+// What is said is believed: a circuit that opens at a time far in the future is open until then, or until Reset.
 func (b *Breaker) AllowAt(now time.Time) (Permit, error) { return b.allow(b.ns(now)) }
 
 func (b *Breaker) allow(at int64) (Permit, error) {
