@@ -47,9 +47,9 @@ func TestVclockRun(t *testing.T) {
 	require.Equal(t, again.results(), counted)
 	for _, want := range []report.Result{
 		{Experiment: "vclock/counted/size/clock=Stamp", Metrics: map[string]float64{"replicas": 100, "bytes": 163}},
-		{Experiment: "vclock/counted/churn/clock=Vector", Metrics: map[string]float64{"replicas": 16, "replicas_ever": 1024, "bytes": 3197}},
+		{Experiment: "vclock/counted/churn/clock=Vector", Metrics: map[string]float64{"replicas": 16, "replicas_ever": 1024, "bytes": 3091}},
 		{Experiment: "vclock/counted/siblings/versions=" + byServer, Metrics: map[string]float64{
-			"clients": 2, "writes": 101, "siblings": 101, "siblings_at_most": 101, "values_read": 5151, "bytes": 10,
+			"clients": 2, "writes": 101, "siblings": 101, "siblings_at_most": 101, "values_read": 5151, "bytes": 8,
 		}},
 	} {
 		want.Load, want.Workers, want.Rounds = "simulation", 1, 1
@@ -68,11 +68,11 @@ func testClockSizes(t *testing.T, r *vclockResults) {
 		sizeLamport: {2, 2, 2, 3, 3, 3},
 		sizeHLC:     {11, 11, 11, 11, 11, 11},
 		sizeStamp:   {8, 19, 51, 163, 479, 1583},
-		sizeVector:  {22, 50, 132, 419, 1242, 4119},
+		sizeVector:  {19, 47, 127, 407, 1210, 4017},
 		sizeMsgpack: {38, 125, 376, 1247, 3735, 12_443},
-		sizeContext: {46, 109, 293, 937, 2783, 9237},
+		sizeContext: {40, 103, 283, 913, 2719, 9033},
 		sizeJSON:    {49, 161, 481, 1601, 4801, 16_001},
-		sizeMatrix:  {49, 259, 1943, 20_437, 181_283, 2_004_237},
+		sizeMatrix:  {43, 253, 1933, 20_413, 181_219, 2_004_033},
 	}
 	require.Len(t, r.sizes, len(want))
 	for _, l := range r.sizes {
@@ -87,10 +87,10 @@ func testClockSizes(t *testing.T, r *vclockResults) {
 // testChurn: a Vector has all that ever were, and nothing else has.
 func testChurn(t *testing.T, r *vclockResults) {
 	want := map[string][]int{
-		sizeVector:  {59, 109, 208, 408, 806, 1603, 3197},
+		sizeVector:  {55, 103, 199, 393, 778, 1549, 3091},
 		sizeWhoever: {3, 22, 32, 58, 69, 92, 81},
 		sizeNearest: {3, 20, 30, 42, 49, 75, 51},
-		sizeDotted:  {23, 23, 29, 27, 27, 27, 31},
+		sizeDotted:  {20, 20, 26, 24, 24, 24, 28},
 		sizeHLC:     {11, 11, 11, 11, 11, 11, 11},
 		sizeLamport: {1, 2, 2, 2, 2, 2, 2},
 	}
@@ -116,7 +116,7 @@ func testSiblings(t *testing.T, r *vclockResults) {
 	}
 	require.Equal(t, 5151, r.sibling(byServer, 2).read)
 	require.Equal(t, 201, r.sibling(byDots, 2).read)
-	for n, want := range map[int][3]int{1: {10, 13, 13}, 2: {10, 32, 15}, 32: {10, 3488, 75}} {
+	for n, want := range map[int][3]int{1: {8, 10, 11}, 2: {8, 26, 13}, 32: {8, 3296, 73}} {
 		require.Equal(t, want, [3]int{r.sibling(byServer, n).bytes, r.sibling(byClient, n).bytes, r.sibling(byDots, n).bytes})
 	}
 }

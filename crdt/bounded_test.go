@@ -227,7 +227,7 @@ func TestBoundedCounterDeltas(t *testing.T) {
 		all              bool
 		add, take, state int
 	}{
-		{2, false, 10, 25, 23}, {16, false, 10, 25, 66}, {64, false, 10, 25, 215}, {16, true, 10, 890, 885},
+		{2, false, 9, 21, 20}, {16, false, 9, 21, 62}, {64, false, 9, 21, 206}, {16, true, 9, 851, 847},
 	} {
 		add, take, state := size(c.leaves, c.all)
 		require.Equal(t, []int{c.add, c.take, c.state}, []int{add, take, state}, "%+v", c)

@@ -113,38 +113,3 @@ func (d *Decoder) Bytes(n int) []byte {
 	d.at += n
 	return d.all[d.at-n : d.at]
 }
-
-// ID reads a name that comes after another in a sorted list.
-func (d *Decoder) ID(before ID) ID {
-	start := d.at
-	b := d.Byte()
-	shared, rest := int(b>>4), int(b&15)
-	if shared == 15 {
-		shared += int(d.Number(MaxID))
-	}
-	if rest == 15 {
-		rest += int(d.Number(MaxID))
-	}
-	tail := d.Bytes(rest)
-	if d.err != nil {
-		return ""
-	}
-	fail := func(what string) ID {
-		d.at = start
-		d.Fail("%s", what)
-		return ""
-	}
-	if shared > len(before) {
-		return fail("a name that shares more than there is")
-	}
-	id := before[:shared] + ID(tail)
-	switch {
-	case id.check() != nil:
-		return fail(id.check().Error())
-	case id <= before:
-		return fail("names out of order")
-	case sharedPrefix(before, id) != shared:
-		return fail("a name that shares more than it says")
-	}
-	return id
-}

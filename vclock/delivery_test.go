@@ -422,7 +422,7 @@ func TestMessageBytes(t *testing.T) {
 		"":                        "byte 0: it ends here",
 		"\x08\x00":                "byte 0: this is a Vector",
 		"\x38":                    "byte 1: it ends here",
-		"\x38\x11a\x00":           "byte 1: a name that shares more than there is",
+		"\x38\x11a\x00":           "byte 2: 17 bytes, but 2 are left",
 		"\x38\x01a":               "byte 3: it ends in a number",
 		"\x38\x01a\x01\x01a\x00":  "byte 7: a number of 0 for a",
 		"\x38\x01a\x00\x02hi\x00": "byte 7: 1 bytes after the end",

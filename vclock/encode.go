@@ -1,9 +1,6 @@
 package vclock
 
-import (
-	"encoding/binary"
-	"fmt"
-)
+import "fmt"
 
 // All binary forms of this package are canonical: equal values have equal bytes, and there is
 // only one way to write each. So bytes can be compared, hashed and signed, and a decoder that
@@ -13,18 +10,9 @@ import (
 //
 //	form     a byte: the kind of value below 32, times eight; and the version of its form, 0 to 7
 //	number   varint: seven bits in a byte, the lowest first; the top bit says that more come
-//	names    sorted, each as what it shares with the one before, and the rest:
+//	names    sorted, each as what it has beyond the one before: see packing
 //
-//	         byte          shared in the upper four bits, rest in the lower four; a 15 is 15 and
-//	         [number]      what is more, of shared
-//	         [number]      the same, of rest
-//	         bytes         the rest
-//
-//	         "node-1", "node-12", "x":   06 6e 6f 64 65 2d 31   61 32   01 78
-//	                                     0,6 n  o  d  e  -  1   6,1 2   0,1 x
-//
-// What is shared is at most what the name before has, so a list of names takes no more memory than MaxID
-// times its bytes; a decoder takes what it needs as it reads, and believes no count.
+// A decoder takes memory as it reads, and believes no count.
 type kind uint8
 
 // The kinds of values with a binary form. They are part of it.
@@ -65,28 +53,4 @@ func (k kind) String() string {
 		return "LamportTime"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
-}
-
-// AppendID writes a name that comes after another, which is empty for the first.
-func AppendID(b []byte, before, id ID) []byte {
-	shared := sharedPrefix(before, id)
-	rest := len(id) - shared
-	b = append(b, byte(min(shared, 15)<<4|min(rest, 15)))
-	if shared >= 15 {
-		b = binary.AppendUvarint(b, uint64(shared-15))
-	}
-	if rest >= 15 {
-		b = binary.AppendUvarint(b, uint64(rest-15))
-	}
-	return append(b, id[shared:]...)
-}
-
-func sharedPrefix(a, b ID) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return n
 }

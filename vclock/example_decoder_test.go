@@ -19,11 +19,11 @@ func ExampleDecoder() {
 	second, m := d.ID(first), d.Number(100)
 	fmt.Println(first, n, second, m, d.End())
 
-	d = vclock.NewDecoder(errCorrupt, "stock", b[:8])
+	d = vclock.NewDecoder(errCorrupt, "stock", b[:6])
 	first, _ = d.ID(""), d.Number(100)
 	d.ID(first)
 	fmt.Println(errors.Is(d.End(), errCorrupt), d.End())
 	// Output:
 	// node-1 7 node-2 9 <nil>
-	// true shop: corrupt stock: byte 8: it ends here
+	// true shop: corrupt stock: byte 6: it ends here
 }

@@ -205,11 +205,11 @@ func (v *Vector) Merge(w Vector) bool {
 		return true
 	}
 	if same {
-		counts, theirs := make([]uint64, len(v.counts)), w.counts[:len(v.counts)]
-		for i, n := range v.counts {
-			counts[i] = max(n, theirs[i])
+		counts := slices.Clone(v.counts) // which, unlike make, sets nothing to 0 first
+		for i, n := range w.counts[:len(counts)] {
+			counts[i] = max(counts[i], n)
 		}
-		v.counts = counts
+		*v = Vector{w.names, counts} // from now on one list, if there were two
 		return true
 	}
 	*v = union(*v, w)
@@ -265,7 +265,7 @@ func (v Vector) Meet(w Vector) (u Vector) {
 // AppendBinary writes the canonical binary form: the number of entries, and each name, as all
 // names are written, with its number.
 //
-//	{"node-1":1, "node-12":300}    08 02   06 6e 6f 64 65 2d 31  01   61 32  ac 02
+//	{"node-1":1, "node-12":300}    08 02   86 93 8d 5d 21  01   61 32  ac 02
 func (v Vector) AppendBinary(b []byte) ([]byte, error) {
 	return v.AppendTo(append(b, kindVector.form())), nil
 }
@@ -273,10 +273,11 @@ func (v Vector) AppendBinary(b []byte) ([]byte, error) {
 // MarshalBinary is AppendBinary to nothing.
 func (v Vector) MarshalBinary() ([]byte, error) { return v.AppendBinary(nil) }
 
-// UnmarshalBinary reads what AppendBinary writes, and nothing else.
+// UnmarshalBinary reads what AppendBinary writes, and nothing else. If v has the same names already, it keeps its list
+// of them: whoever reads one message after the other into the same variable, makes no names.
 func (v *Vector) UnmarshalBinary(b []byte) error {
 	d := decode(kindVector, b)
-	w := d.Vector()
+	w := d.vector(v.names)
 	if err := d.End(); err != nil {
 		return err
 	}
@@ -297,20 +298,35 @@ func (v Vector) AppendTo(b []byte) []byte {
 }
 
 // Vector reads what AppendTo writes.
-func (d *Decoder) Vector() Vector {
+func (d *Decoder) Vector() Vector { return d.vector(nil) }
+
+// vector takes names that are known already from there, and the list as well if it has no others.
+func (d *Decoder) vector(known []ID) Vector {
 	n := d.Count(3)
-	v := Vector{make([]ID, 0, n), make([]uint64, 0, n)}
+	v := Vector{counts: make([]uint64, 0, n)}
 	before := ID("")
-	for range n {
-		id, count := d.ID(before), d.Number(MaxCount)
+	for i := range n {
+		like := ID("")
+		if i < len(known) {
+			like = known[i]
+		}
+		id, count := d.id(before, like), d.Number(MaxCount)
 		if count == 0 {
 			d.Fail("a number of 0 for %v", id)
 		}
 		if d.err != nil {
 			return Vector{}
 		}
-		v.names, v.counts = append(v.names, id), append(v.counts, count)
-		before = id
+		if v.names == nil && id != like {
+			v.names = append(make([]ID, 0, n), known[:i]...)
+		}
+		if v.names != nil {
+			v.names = append(v.names, id)
+		}
+		v.counts, before = append(v.counts, count), id
+	}
+	if v.names == nil {
+		v.names = known[:n:n]
 	}
 	return v
 }

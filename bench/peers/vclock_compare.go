@@ -26,10 +26,11 @@ const clockPeriod = 100 * time.Millisecond // that a measurement takes, about
 func clockLengths() []int { return []int{3, 16, 256} }
 
 // vectorSpeed compares vectors. Each op goes round pairs of all four orderings, but merge, which takes those
-// in which each knows something that the other does not: there is a new vector to be made each time.
+// in which each knows something that the other does not: there is a new vector to be made each time. In op=message,
+// what is merged comes from one who has gone on by one each time, so that a map in place has news as well.
 func vectorSpeed() clockSpeed {
 	s := clockSpeed{impls: []string{implPlinth, implMap, implMapCopy}}
-	for _, op := range []string{"compare", "merge", "known", "tick"} {
+	for _, op := range []string{"compare", "merge", "message", "known", "tick"} {
 		for _, n := range clockLengths() {
 			for _, names := range []string{"shared", "own"} {
 				open := func(impl string) (stampLoop, error) { return openVector(impl, op, n, names == "own") }
@@ -53,6 +54,8 @@ func openVector(impl, op string, n int, own bool) (stampLoop, error) {
 		return compareLoop(impl, pairs), nil
 	case "merge":
 		return mergeLoop(impl, pairs[3:]), nil
+	case "message":
+		return messageLoop(impl, pairs[3], own)
 	case "known":
 		return mergeLoop(impl, []clockPair{pairs[0], pairs[2]}), nil
 	}

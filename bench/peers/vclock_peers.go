@@ -224,6 +224,69 @@ func mergeLoop(impl string, pairs []clockPair) stampLoop {
 	}
 }
 
+// messageLoop merges what comes from one who goes on by one each time, and begins again after a round.
+func messageLoop(impl string, p clockPair, own bool) (stampLoop, error) {
+	names := clockNames(namesHosts, p.v.Len())
+	sender := names[len(names)/2-1]
+	first := p.mapV[sender]
+	var sent [clockRound]ours.Vector
+	var counts [clockRound]clockCounts
+	for i := range sent {
+		counts[i] = maps.Clone(p.mapW)
+		counts[i][sender] = first + 1 + uint64(i)
+		sent[i] = p.w
+		_, err := sent[i].Advance(ours.ID(sender), uint64(i))
+		if err == nil && own {
+			counts[i] = counts[i].foreign()
+			sent[i], err = counts[i].ours()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	switch impl {
+	case implPlinth:
+		return func(n int) (sum int) {
+			var v ours.Vector
+			for i := range n {
+				if i%clockRound == 0 {
+					v = p.v
+				}
+				if v.Merge(sent[i%clockRound]) {
+					sum += v.Len()
+				}
+			}
+			return sum
+		}, nil
+	case implMapCopy:
+		return func(n int) (sum int) {
+			var v clockCounts
+			for i := range n {
+				if i%clockRound == 0 {
+					v = p.mapV
+				}
+				v = maps.Clone(v)
+				if v.merge(counts[i%clockRound]) {
+					sum += len(v)
+				}
+			}
+			return sum
+		}, nil
+	}
+	v := maps.Clone(p.mapV)
+	return func(n int) (sum int) {
+		for i := range n {
+			if i%clockRound == 0 {
+				v[sender] = first
+			}
+			if v.merge(counts[i%clockRound]) {
+				sum += len(v)
+			}
+		}
+		return sum
+	}, nil
+}
+
 // tickLoop counts events of the name in the middle. With names of its own, the name is another string:
 // for a map only the first time, as it then keeps that.
 func tickLoop(impl string, p clockPair, own bool) stampLoop {
