@@ -124,19 +124,13 @@ func (c *BoundedCounter) Transfer(from, to vclock.ID, n uint64) (*BoundedCounter
 
 // allow reports why a replica may not take or give so much.
 func (c *BoundedCounter) allow(id vclock.ID, n uint64) error {
-	if err := refuseID(id); err != nil {
+	if err := checkID(id); err != nil {
 		return fmt.Errorf("crdt: BoundedCounter: %w", err)
 	}
 	if has := c.Rights(id); n > has {
 		return fmt.Errorf("%w: %v has %d, and wants %d", ErrNoRights, id, has, n)
 	}
 	return nil
-}
-
-// refuseID returns what is wrong with a name.
-func refuseID(id vclock.ID) error {
-	_, err := new(vclock.Vector).Advance(id, 0)
-	return err
 }
 
 // raise makes the number of a name at least n, which is one that another vector has.

@@ -43,11 +43,11 @@ func NewID(name vclock.ID, epoch uint64) (vclock.ID, error) {
 	if epoch == 0 {
 		return "", fmt.Errorf("%w of %v: 0: the first is 1", ErrEpoch, name)
 	}
-	if err := checkReplicaID(name); err != nil {
+	if err := checkID(name); err != nil {
 		return "", fmt.Errorf("crdt: NewID: %w", err)
 	}
 	id := vclock.ID(string(name) + "." + strconv.FormatUint(epoch, 10))
-	if err := checkReplicaID(id); err != nil {
+	if err := checkID(id); err != nil {
 		return "", fmt.Errorf("crdt: NewID: with its epoch: %w", err)
 	}
 	return id, nil
@@ -75,8 +75,8 @@ func RandomEpoch() uint64 {
 	return binary.BigEndian.Uint64(b[:])>>2 + 1
 }
 
-// checkReplicaID is what package vclock says of a name.
-func checkReplicaID(id vclock.ID) error {
-	_, err := new(vclock.Vector).Tick(id)
+// checkID returns what package vclock says of a name.
+func checkID(id vclock.ID) error {
+	_, err := new(vclock.Vector).Advance(id, 0)
 	return err
 }

@@ -97,7 +97,7 @@ func (s *LWWSet[E]) change(e E, said saying) (*LWWSet[E], error) {
 	if err := (elements[E]{}).check(e); err != nil {
 		return nil, fmt.Errorf("crdt: LWWSet: %w", err)
 	}
-	if err := refuseID(said.by); err != nil {
+	if err := checkID(said.by); err != nil {
 		return nil, fmt.Errorf("crdt: LWWSet: %w", err)
 	}
 	delta := &LWWSet[E]{bias: s.bias}

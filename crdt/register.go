@@ -93,7 +93,7 @@ func (r *LWWRegister[V]) Delete(at vclock.Timestamp, id vclock.ID) (*LWWRegister
 }
 
 func (r *LWWRegister[V]) write(delta LWWRegister[V]) (*LWWRegister[V], error) {
-	if err := refuseID(delta.last.by); err != nil {
+	if err := checkID(delta.last.by); err != nil {
 		return nil, fmt.Errorf("crdt: LWWRegister: %w", err)
 	}
 	if r.Merge(&delta) {

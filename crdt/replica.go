@@ -124,7 +124,7 @@ func NewReplica[T Portable[T]](id vclock.ID, zero func() T, c ReplicaConfig) (*R
 	if zero == nil {
 		panic("crdt: NewReplica: a nil function")
 	}
-	if err := checkReplicaID(id); err != nil {
+	if err := checkID(id); err != nil {
 		return nil, fmt.Errorf("crdt: NewReplica: %w", err)
 	}
 	if c.LogBytes < 0 || c.UpdateBytes < 0 {
