@@ -3,7 +3,6 @@ package crdt
 import (
 	"cmp"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"maps"
@@ -35,6 +34,7 @@ func (s *GSet[E]) Add(e E) (*GSet[E], error) {
 	if err := (elements[E]{}).check(e); err != nil {
 		return nil, fmt.Errorf("crdt: GSet: %w", err)
 	}
+	e = elements[E]{}.plain(e)
 	delta := &GSet[E]{}
 	if s.add(e) {
 		delta.add(e)
@@ -63,7 +63,7 @@ func (s *GSet[E]) Has(e E) bool {
 // Len returns how many there are.
 func (s *GSet[E]) Len() int { return len(s.elements) }
 
-// All ranges over the elements, in order. They are those of when it begins.
+// All ranges over the elements, in order. They are those of when All is called.
 func (s *GSet[E]) All() iter.Seq[E] { return slices.Values(slices.Sorted(maps.Keys(s.elements))) }
 
 // Merge adds all that the other one has.
@@ -152,9 +152,4 @@ func parseElements[E cmp.Ordered](d *vclock.Decoder, f func(E)) {
 func (s *GSet[E]) String() string { return fmt.Sprint(slices.Collect(s.All())) }
 
 // MarshalJSON writes a list of the elements, in order.
-func (s *GSet[E]) MarshalJSON() ([]byte, error) { return listJSON(s.All()) }
-
-// listJSON writes a list, which is [] if there is nothing, and not null.
-func listJSON[E any](all iter.Seq[E]) ([]byte, error) {
-	return json.Marshal(slices.AppendSeq([]E{}, all))
-}
+func (s *GSet[E]) MarshalJSON() ([]byte, error) { return elements[E]{}.json(slices.Collect(s.All())) }

@@ -100,6 +100,7 @@ func (s *LWWSet[E]) change(e E, said saying) (*LWWSet[E], error) {
 	if err := checkID(said.by); err != nil {
 		return nil, fmt.Errorf("crdt: LWWSet: %w", err)
 	}
+	e = elements[E]{}.plain(e)
 	delta := &LWWSet[E]{bias: s.bias}
 	if s.say(e, said) {
 		delta.say(e, said)
@@ -164,7 +165,7 @@ func (s *LWWSet[E]) Latest() (latest vclock.Timestamp, is bool) {
 // Len returns how many elements are there.
 func (s *LWWSet[E]) Len() int { return s.living }
 
-// All ranges over the elements, in order. They are those of when it begins.
+// All ranges over the elements, in order. They are those of when All is called.
 func (s *LWWSet[E]) All() iter.Seq[E] { return slices.Values(s.list()) }
 
 func (s *LWWSet[E]) list() (list []E) {
@@ -293,4 +294,4 @@ func (s *LWWSet[E]) UnmarshalBinary(b []byte) error {
 func (s *LWWSet[E]) String() string { return fmt.Sprint(s.list()) }
 
 // MarshalJSON writes a list of the elements, in order.
-func (s *LWWSet[E]) MarshalJSON() ([]byte, error) { return listJSON(s.All()) }
+func (s *LWWSet[E]) MarshalJSON() ([]byte, error) { return elements[E]{}.json(s.list()) }

@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"iter"
+	"math"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -89,4 +92,74 @@ func TestFormsTakeWhatTheyBring(t *testing.T) {
 		require.ErrorIs(t, err, ErrCorrupt, what)
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(6<<16), what) // the input is made in there, and grows
 	}
+}
+
+// setOf is what the sets without dots have in common.
+type setOf[E any] interface {
+	All() iter.Seq[E]
+	MarshalJSON() ([]byte, error)
+	String() string
+}
+
+// TestOneZero: the two zeros of floats are equal, so they are one element, and all replicas print the same, whichever of them
+// was added or removed. Planted and caught: an Add or a Remove that keeps the zero it is given.
+func TestOneZero(t *testing.T) {
+	negative := math.Copysign(0, -1)
+	var grows GSet[float64]
+	var twice TwoPSet[float64]
+	var last LWWSet[float64]
+	_, err := grows.Add(negative)
+	require.NoError(t, err)
+	_, err = twice.Add(negative)
+	require.NoError(t, err)
+	for at, zero := range []float64{0, negative} { // a map takes the key of the later one
+		_, err = last.Add(nanos(int64(at)), "a", zero)
+		require.NoError(t, err)
+	}
+	for _, s := range []setOf[float64]{&grows, &twice, &last} {
+		require.Equal(t, "[0]", s.String(), "%T", s)
+		b, err := s.MarshalJSON()
+		require.NoError(t, err)
+		require.Equal(t, "[0]", string(b), "%T", s)
+	}
+	for e := range twice.Remove(negative).phases {
+		require.False(t, math.Signbit(e))
+	}
+	for e := range twice.phases {
+		require.False(t, math.Signbit(e))
+	}
+}
+
+// TestSetsOfBytes: a list of small numbers is a list, also in JSON, where package json would write text.
+func TestSetsOfBytes(t *testing.T) {
+	var grows GSet[uint8]
+	var twice TwoPSet[uint8]
+	var last LWWSet[uint8]
+	for _, e := range []uint8{7, 1} {
+		_, err := grows.Add(e)
+		require.NoError(t, err)
+		_, err = twice.Add(e)
+		require.NoError(t, err)
+		_, err = last.Add(nanos(1), "a", e)
+		require.NoError(t, err)
+	}
+	for _, s := range []setOf[uint8]{&grows, &twice, &last} {
+		b, err := s.MarshalJSON()
+		require.NoError(t, err)
+		require.Equal(t, "[1,7]", string(b), "%T", s)
+	}
+}
+
+// TestAllIsACopy: a range goes on over what there was, also if its body changes the set.
+func TestAllIsACopy(t *testing.T) {
+	var s GSet[int]
+	_, _ = s.Add(1)
+	_, _ = s.Add(2)
+	all := s.All()
+	for e := range all {
+		_, err := s.Add(e + 2)
+		require.NoError(t, err)
+	}
+	require.Equal(t, []int{1, 2}, slices.Collect(all), "also when it is ranged over later")
+	require.Equal(t, 4, s.Len())
 }

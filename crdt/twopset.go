@@ -52,6 +52,7 @@ func (s *TwoPSet[E]) Add(e E) (*TwoPSet[E], error) {
 	if err := (elements[E]{}).check(e); err != nil {
 		return nil, fmt.Errorf("crdt: TwoPSet: %w", err)
 	}
+	e = elements[E]{}.plain(e)
 	if s.phases[e] == phaseRemoved {
 		return nil, fmt.Errorf("%w: TwoPSet: %v", ErrRemoved, e)
 	}
@@ -64,6 +65,7 @@ func (s *TwoPSet[E]) Add(e E) (*TwoPSet[E], error) {
 
 // Remove removes an element for ever, if it is there, and returns the delta. What is not there can be added later.
 func (s *TwoPSet[E]) Remove(e E) *TwoPSet[E] {
+	e = elements[E]{}.plain(e)
 	delta := &TwoPSet[E]{}
 	if s.Has(e) {
 		s.advance(e, phaseRemoved)
@@ -100,7 +102,7 @@ func (s *TwoPSet[E]) Removed(e E) bool { return s.phases[e] == phaseRemoved }
 // Len returns how many there are.
 func (s *TwoPSet[E]) Len() int { return s.alive }
 
-// All ranges over the elements, in order. They are those of when it begins.
+// All ranges over the elements, in order. They are those of when All is called.
 func (s *TwoPSet[E]) All() iter.Seq[E] { return slices.Values(s.list(phaseThere)) }
 
 // list returns the elements in a phase, in order.
@@ -174,4 +176,4 @@ func (s *TwoPSet[E]) UnmarshalBinary(b []byte) error {
 func (s *TwoPSet[E]) String() string { return fmt.Sprint(s.list(phaseThere)) }
 
 // MarshalJSON writes a list of the elements that are there, in order.
-func (s *TwoPSet[E]) MarshalJSON() ([]byte, error) { return listJSON(s.All()) }
+func (s *TwoPSet[E]) MarshalJSON() ([]byte, error) { return elements[E]{}.json(s.list(phaseThere)) }
