@@ -60,6 +60,7 @@ type Replica[T Portable[T]] struct {
 	// Immutable.
 	id          vclock.ID
 	zero        func() T
+	empty       T // what zero has returned, to compare with
 	updateBytes int
 
 	mu      sync.RWMutex
@@ -114,7 +115,8 @@ func (e *MissingError) Error() string {
 func (e *MissingError) Unwrap() error { return ErrMissing }
 
 // NewReplica returns one that has seen nothing, of an identity that was never there before (NewID). Its value is what zero
-// returns: an empty one, a new one each time, which zero is asked for whenever something is read.
+// returns: an empty one, a new one each time. Whatever is read is read into such a one, by several goroutines at once, so
+// zero must be safe for concurrent use.
 //
 // To begin with a value that was there before, use Receive if it is of a Replica. If it is not, then
 // for one replica it is a change as any other, and the others get it from there:
@@ -137,7 +139,11 @@ func NewReplica[T Portable[T]](id vclock.ID, zero func() T, c ReplicaConfig) (*R
 	if c.UpdateBytes == 0 {
 		c.UpdateBytes = defaultUpdateBytes
 	}
-	r := &Replica[T]{id: id, zero: zero, updateBytes: c.UpdateBytes, value: zero(), log: deltaLog{limit: c.LogBytes}}
+	r := &Replica[T]{id: id, zero: zero, empty: zero(), value: zero(), updateBytes: c.UpdateBytes}
+	if isNil(r.value) || isSame(r.value, r.empty) {
+		panic("crdt: NewReplica: zero must return a new value each time")
+	}
+	r.log.limit = c.LogBytes
 	for _, name := range c.Members {
 		if err := r.Join(name); err != nil {
 			return nil, fmt.Errorf("crdt: NewReplica: %w", err)
@@ -191,7 +197,7 @@ func (r *Replica[T]) Do(f func(id vclock.ID, v T) (delta T, err error)) error {
 		}
 	}()
 	delta, failed := f(r.id, r.value)
-	if isNil(delta) || delta.Compare(r.zero()) == vclock.Equal {
+	if isNil(delta) || delta.Compare(r.empty) == vclock.Equal {
 		unchanged = true
 		return failed
 	}
@@ -209,6 +215,12 @@ func isNil[T any](v T) bool {
 	return !p.IsValid() || p.Kind() == reflect.Pointer && p.IsNil()
 }
 
+// isSame reports whether two are one variable.
+func isSame[T any](v, w T) bool {
+	p := reflect.ValueOf(v)
+	return p.Kind() == reflect.Pointer && p.Pointer() == reflect.ValueOf(w).Pointer()
+}
+
 // Summary returns who this is and what it has seen, for Delta of another replica.
 func (r *Replica[T]) Summary() []byte {
 	r.mu.RLock()
@@ -223,31 +235,45 @@ func (r *Replica[T]) Delta(of []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("crdt: Delta: %w", err)
 	}
+	u, err := r.answer(peer)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("crdt: Delta: %w", err)
+	case u == nil:
+		return nil, nil
+	case u.what == whatFull:
+		return r.AppendBinary(nil)
+	}
+	return u.bytes(), nil
+}
+
+// answer returns the deltas that a peer lacks, a part of them, or that it has to be the full state; nil if it lacks nothing.
+// To write that down takes longer, and is done without the lock, or beside those who only read.
+func (r *Replica[T]) answer(peer summary) (*update, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if peer.id == r.id {
-		return nil, fmt.Errorf("crdt: Delta: %w: the other one is %v too", vclock.ErrForked, r.id)
+		return nil, fmt.Errorf("%w: the other one is %v too", vclock.ErrForked, r.id)
 	}
 	if err := r.checkOwn(peer.seen); err != nil {
-		return nil, fmt.Errorf("crdt: Delta: %w", err)
+		return nil, err
 	}
-	r.observe(peer)
-	if peer.seen.Descends(r.seen) {
+	known := peer.seen.Meet(r.seen)
+	r.observe(peer.id, known)
+	if known.Descends(r.seen) {
 		return nil, nil
 	}
-	entries, all := r.log.since(peer.seen, r.seen)
+	entries, all := r.log.since(known, r.seen)
 	if !all {
-		return r.full(nil)
+		return &update{what: whatFull}, nil
 	}
-	u := update{whatDeltas, peer.seen.Meet(r.seen), entries, nil}
 	size := 0
 	for i, e := range entries {
 		if size += len(e.delta); size >= r.updateBytes && i+1 < len(entries) {
-			u.what, u.entries = whatPart, entries[:i+1]
-			break
+			return &update{what: whatPart, base: known, entries: entries[:i+1]}, nil
 		}
 	}
-	return u.bytes(), nil
+	return &update{what: whatDeltas, base: known, entries: entries}, nil
 }
 
 // More reports whether a delta is a part of what the peer lacks, and there is more.
@@ -265,27 +291,6 @@ func (r *Replica[T]) checkOwn(theirs vclock.Vector) error {
 	return nil
 }
 
-// observe takes down what a member has seen. Who is none gets all the same, and nothing is kept for it.
-func (r *Replica[T]) observe(peer summary) {
-	_, err := r.members.Observe(peer.id, peer.seen)
-	if err != nil {
-		name, _ := SplitID(peer.id)
-		_, err = r.members.Observe(name, peer.seen)
-	}
-	if err == nil {
-		r.log.trim(r.members.Stable())
-	}
-}
-
-// full writes an update with the whole state.
-func (r *Replica[T]) full(b []byte) ([]byte, error) {
-	state, err := r.value.AppendBinary(nil)
-	if err != nil {
-		return nil, fmt.Errorf("crdt: the state of %v: %w", r.id, err)
-	}
-	return append(b, update{what: whatFull, base: r.seen, state: state}.bytes()...), nil
-}
-
 // Receive takes in what Delta or AppendBinary of another replica has returned; nothing is no news. What has come before
 // changes nothing. Whatever is an error changes nothing either:
 //
@@ -300,7 +305,7 @@ func (r *Replica[T]) Receive(delta []byte) error {
 	if err != nil {
 		return fmt.Errorf("crdt: Receive: %w", err)
 	}
-	values, err := r.read(u)
+	news, err := r.read(u)
 	if err != nil {
 		return fmt.Errorf("crdt: Receive: %w", err)
 	}
@@ -309,11 +314,9 @@ func (r *Replica[T]) Receive(delta []byte) error {
 	if err := r.check(u); err != nil {
 		return fmt.Errorf("crdt: Receive: %w", err)
 	}
-	for i, v := range values {
-		if u.what == whatFull {
-			r.value.Merge(v)
-		} else if e := u.entries[i]; !r.seen.Contains(e.dot) {
-			r.value.Merge(v)
+	r.value.Merge(news)
+	for _, e := range u.entries {
+		if !r.seen.Contains(e.dot) {
 			r.log.push(entry{e.dot, bytes.Clone(e.delta)})
 		}
 	}
@@ -321,23 +324,29 @@ func (r *Replica[T]) Receive(delta []byte) error {
 	return nil
 }
 
-// read reads all values in an update.
-func (r *Replica[T]) read(u update) (values []T, err error) {
+// read joins all of an update that is not old. That is the long part, and nobody waits for it: what becomes old
+// meanwhile changes nothing.
+func (r *Replica[T]) read(u update) (news T, err error) {
+	news = r.zero()
 	if u.what == whatFull {
-		v := r.zero()
-		if err := v.UnmarshalBinary(u.state); err != nil {
-			return nil, fmt.Errorf("the state: %w", err)
+		if err := news.UnmarshalBinary(u.state); err != nil {
+			return news, fmt.Errorf("the state: %w", err)
 		}
-		return []T{v}, nil
+		return news, nil
 	}
+	r.mu.RLock()
+	seen := r.seen
+	r.mu.RUnlock()
 	for _, e := range u.entries {
-		v := r.zero()
-		if err := v.UnmarshalBinary(e.delta); err != nil {
-			return nil, fmt.Errorf("the delta of %v: %w", e.dot, err)
+		one := r.zero()
+		if err := one.UnmarshalBinary(e.delta); err != nil {
+			return news, fmt.Errorf("the delta of %v: %w", e.dot, err)
 		}
-		values = append(values, v)
+		if !seen.Contains(e.dot) {
+			news.Merge(one)
+		}
 	}
-	return values, nil
+	return news, nil
 }
 
 // check looks whether an update fits to what has been seen.
@@ -373,50 +382,13 @@ func (r *Replica[T]) check(u update) error {
 }
 
 // AppendBinary writes what has to be kept on disk: the value, and what has been seen. After a restart a new replica
-// takes it in with Receive, under a new identity.
+// takes it in with Receive, under a new identity. Nothing in it says whether a bit of it has changed since: that is for the file.
 func (r *Replica[T]) AppendBinary(b []byte) ([]byte, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.full(b)
-}
-
-// Join adds a member, for which deltas are kept from now on. What the others have seen before is not kept for it, so
-// it may get the full state first. Who is a member already is an error, vclock.ErrMember.
-func (r *Replica[T]) Join(name vclock.ID) error {
-	if own, _ := SplitID(r.id); name == own || name == r.id {
-		return nil
+	full, err := r.value.AppendBinary(update{what: whatFull, base: r.seen}.appendTo(b))
+	if err != nil {
+		return nil, fmt.Errorf("crdt: the state of %v: %w", r.id, err)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.members.Join(name, r.members.Stable())
-}
-
-// Forget removes a member, and reports whether it was one. That is for an operator: the others go on without it, and
-// if it comes back it may get the full state.
-func (r *Replica[T]) Forget(name vclock.ID) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	was := r.members.Forget(name)
-	r.log.trim(r.members.Stable())
-	return was
-}
-
-// Stats are figures of a Replica. It is a plain value: it is safe for concurrent use as long as nobody changes it.
-type Stats struct {
-	Seen     vclock.Vector // the changes that are in the value
-	Stable   vclock.Vector // those that all members are known to have seen; none if there are no members
-	Deltas   int           // how many the log has
-	LogBytes int           // what they take, about
-	Behind   []vclock.ID   // the members that are not known to have seen the oldest of them
-}
-
-// Stats returns its figures.
-func (r *Replica[T]) Stats() Stats {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	s := Stats{Seen: r.seen, Stable: r.members.Stable(), Deltas: len(r.log.entries), LogBytes: r.log.bytes}
-	if s.Deltas > 0 {
-		s.Behind = r.members.Behind(r.log.entries[0].dot)
-	}
-	return s
+	return full, nil
 }

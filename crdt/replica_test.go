@@ -62,8 +62,11 @@ func (w *replicaWorld[T]) look(n *Replica[T]) {
 		require.Equal(w.t, w.s.want(w.all, seen), v.String(), "%v, which has seen %v", n.ID(), seen)
 	})
 	bytes := 0
+	stable := n.Stats().Stable
+	require.True(w.t, seen.Descends(stable))
 	for _, e := range n.log.entries {
 		require.True(w.t, seen.Contains(e.dot))
+		require.False(w.t, stable.Contains(e.dot), "nobody needs it")
 		bytes += e.cost()
 	}
 	require.Equal(w.t, bytes, n.log.bytes)
@@ -408,6 +411,46 @@ func (m *mute) Compare(other *mute) vclock.Ordering          { return m.GCounter
 func (m *mute) Clone() *mute                                 { return &mute{*m.GCounter.Clone()} }
 func (m *mute) AppendBinary(b []byte) (none []byte, _ error) { return nil, errMute }
 
+// curious is a counter that looks up while it is written.
+type curious struct {
+	GCounter
+	look *func()
+}
+
+func (c *curious) Merge(other *curious) bool              { return c.GCounter.Merge(&other.GCounter) }
+func (c *curious) Compare(other *curious) vclock.Ordering { return c.GCounter.Compare(&other.GCounter) }
+func (c *curious) Clone() *curious                        { return &curious{*c.GCounter.Clone(), c.look} }
+func (c *curious) AppendBinary(b []byte) ([]byte, error) {
+	if *c.look != nil {
+		(*c.look)()
+	}
+	return c.GCounter.AppendBinary(b)
+}
+
+// TestReplicaFullAside: while a full state is written, which takes long, others can read. Planted and caught: Delta that
+// writes it under its own lock.
+func TestReplicaFullAside(t *testing.T) {
+	var look func()
+	r, err := NewReplica("a", func() *curious { return &curious{look: &look} }, ReplicaConfig{LogBytes: 1})
+	require.NoError(t, err)
+	require.NoError(t, r.Do(func(id vclock.ID, v *curious) (*curious, error) {
+		delta, err := v.Add(id, 1)
+		return &curious{*delta, &look}, err
+	}))
+	looked := 0
+	look = func() {
+		require.True(t, r.mu.TryRLock(), "nobody can read")
+		r.mu.RUnlock()
+		looked++
+	}
+	delta, err := r.Delta(summary{id: "b"}.bytes())
+	require.NoError(t, err)
+	u, err := parseUpdate(delta)
+	require.NoError(t, err)
+	require.Equal(t, whatFull, u.what)
+	require.Equal(t, 1, looked)
+}
+
 // TestReplicaCopies: what has come may be overwritten, and what is claimed takes no memory. Planted and caught: a log with
 // the bytes of others; room for as many deltas as somebody claims.
 func TestReplicaCopies(t *testing.T) {
@@ -456,6 +499,12 @@ func TestReplicaBadConfig(t *testing.T) {
 	require.PanicsWithValue(t, "crdt: NewReplica: a nil function", func() {
 		_, _ = NewReplica[*GCounter]("a", nil, ReplicaConfig{})
 	})
+	one := new(GCounter)
+	for _, zero := range []func() *GCounter{func() *GCounter { return nil }, func() *GCounter { return one }} {
+		require.PanicsWithValue(t, "crdt: NewReplica: zero must return a new value each time", func() {
+			_, _ = NewReplica("a", zero, ReplicaConfig{})
+		})
+	}
 	r := counterReplica(t, "a", ReplicaConfig{})
 	require.PanicsWithValue(t, "crdt: Do: a nil function", func() { _ = r.Do(nil) })
 	require.PanicsWithValue(t, "crdt: View: a nil function", func() { r.View(nil) })

@@ -73,8 +73,10 @@ func (u update) counts() map[vclock.ID]uint64 {
 	return counts
 }
 
-func (u update) bytes() []byte {
-	b := binary.AppendUvarint([]byte{kindUpdate.form()}, uint64(u.what))
+func (u update) bytes() []byte { return u.appendTo(nil) }
+
+func (u update) appendTo(b []byte) []byte {
+	b = binary.AppendUvarint(append(b, kindUpdate.form()), uint64(u.what))
 	b = u.base.AppendTo(b)
 	if u.what == whatFull {
 		return append(b, u.state...)
