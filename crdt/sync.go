@@ -14,6 +14,10 @@ import (
 
 // Syncer is what two sides of a session need: each says what it has, gets what it lacks, and takes it in. Replica is
 // one. It is safe for concurrent use: a session runs beside those who change the value, and beside other sessions.
+//
+// One whose Delta may return a part of what is lacking has a method More(delta []byte) bool besides, as Replica has,
+// which says so of what Delta has returned. When a part has been received, Summary must be another one, or the same part would
+// come for ever. Who wraps a Replica embeds the Replica, and not a Syncer, or parts are taken for all there is.
 type Syncer interface {
 	// Summary returns what this side has, in a form that Delta of the other side understands.
 	Summary() []byte
@@ -23,7 +27,7 @@ type Syncer interface {
 	Receive(delta []byte) error
 }
 
-// parter is a Syncer whose Delta may return a part. One that has no such method always returns all.
+// parter is a Syncer whose Delta may return a part.
 type parter interface {
 	More(delta []byte) bool
 }
@@ -77,6 +81,9 @@ const defaultMaxMessage = 64 << 20
 // Sync closes rw if that is an io.Closer (a net.Conn is), because nobody could go on in the middle of a message. If it is
 // none, then Sync returns no sooner than its Read and its Write do, and the caller has to see to it that they do. After
 // a session that ended well rw is open, and nothing has been read that comes after it.
+//
+// A peer that is silent is waited for until ctx is done, and one that always has more news is listened to until then. One that
+// only says that it has more, or asks the same again after a part of it, is left (ErrProtocol).
 func (c Session) Sync(ctx context.Context, rw io.ReadWriter, s Syncer) error {
 	if rw == nil || s == nil {
 		panic("crdt: Sync: nothing to read from, or to sync")
@@ -92,8 +99,12 @@ func (c Session) Sync(ctx context.Context, rw io.ReadWriter, s Syncer) error {
 		return fmt.Errorf("crdt: Sync: %w", context.Cause(ctx))
 	}
 	l := &line{rw: rw, most: c.MaxMessage}
-	defer context.AfterFunc(ctx, l.hangUp)()
+	stop := context.AfterFunc(ctx, l.hangUp)
+	defer stop() // also if s panics
 	err := l.session(ctx, s)
+	if !stop() && err == nil {
+		err = errors.New("all is said, and the connection is closed")
+	}
 	if err == nil {
 		return nil
 	}
@@ -120,15 +131,19 @@ func (l *line) hangUp() {
 	})
 }
 
-// session runs rounds until nobody has more to say.
+// session runs rounds until nobody has more to say. Each part moves the one who gets it on, so there is an end.
 func (l *line) session(ctx context.Context, s Syncer) error {
-	greeting := magic
+	greeting, mine := magic, s.Summary()
+	var gave messageKind // in the round before
+	var asked []byte
 	for {
-		asks, err := l.exchange(greeting, message{isSummary, s.Summary()})
+		asks, err := l.exchange(greeting, message{isSummary, mine})
 		if err != nil {
 			return err
 		}
-		greeting = ""
+		if gave == isPart && bytes.Equal(asks.body, asked) {
+			return fmt.Errorf("%w: it has got a part, and asks the same again", ErrProtocol)
+		}
 		answer, err := answerTo(s, asks)
 		if err != nil {
 			return err
@@ -146,6 +161,11 @@ func (l *line) session(ctx context.Context, s Syncer) error {
 		if err := ctx.Err(); err != nil { // what cannot be closed is left between messages
 			return err
 		}
+		before := mine
+		if mine = s.Summary(); news.kind == isPart && bytes.Equal(mine, before) {
+			return fmt.Errorf("%w: it says that there is more, and has nothing new", ErrProtocol)
+		}
+		greeting, gave, asked = "", answer.kind, asks.body
 	}
 }
 

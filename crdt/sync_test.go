@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -310,6 +312,99 @@ func TestSyncRounds(t *testing.T) {
 	s = &stream{Reader: bytes.NewReader([]byte(script))}
 	require.ErrorIs(t, Sync(ctx, s, r), context.Canceled)
 	require.Zero(t, s.wrote.Len(), "it has not begun")
+}
+
+// TestSyncWithoutEnd: a peer that says in each round that there is more, and has nothing new, or that asks the same
+// again and again, is left in the second round. Planted and caught: either of the two that is not looked at.
+func TestSyncWithoutEnd(t *testing.T) {
+	peer := counterReplica(t, "b", ReplicaConfig{UpdateBytes: 1})
+	add(t, peer, 1)
+	add(t, peer, 2)
+	first, err := peer.Delta(summary{id: "a"}.bytes())
+	require.NoError(t, err)
+	asks := frame(isSummary, string(summary{id: "b", seen: peer.Stats().Seen}.bytes()))
+	again := asks + frame(isPart, string(first))
+	s := &closingStream{stream: stream{Reader: strings.NewReader(magic + strings.Repeat(again, 100))}}
+	r := counterReplica(t, "a", ReplicaConfig{})
+	err = Sync(context.Background(), s, r)
+	require.ErrorIs(t, err, ErrProtocol)
+	require.ErrorContains(t, err, "it says that there is more, and has nothing new")
+	require.Equal(t, 2, bytes.Count(s.wrote.Bytes(), []byte{kindSummary.form(), 1, 'a'}), "it has not asked a third time")
+	require.EqualValues(t, 1, value(r), "what was new is kept")
+
+	nothing := frame(isSummary, string(summary{id: "a"}.bytes())) + frame(isLast, "")
+	s = &closingStream{stream: stream{Reader: strings.NewReader(magic + strings.Repeat(nothing, 100))}}
+	err = Sync(context.Background(), s, peer)
+	require.ErrorIs(t, err, ErrProtocol)
+	require.ErrorContains(t, err, "it has got a part, and asks the same again")
+	require.Equal(t, 1, bytes.Count(s.wrote.Bytes(), []byte(first)))
+}
+
+// TestSyncDoneAtTheEnd: when ctx is done with the last message, the connection gets closed, so the session has not ended
+// well, and what it has brought is kept. Planted and caught: no error.
+func TestSyncDoneAtTheEnd(t *testing.T) {
+	a, b := counterReplica(t, "a", ReplicaConfig{}), counterReplica(t, "b", ReplicaConfig{})
+	add(t, b, 1)
+	delta, err := b.Delta(a.Summary())
+	require.NoError(t, err)
+	script := magic + frame(isSummary, string(b.Summary())) + frame(isLast, string(delta))
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &closingStream{stream: stream{Reader: strings.NewReader(script)}}
+	require.ErrorIs(t, Sync(ctx, s, failing{Syncer: a, received: cancel}), context.Canceled)
+	require.Equal(t, 1, s.closed)
+	require.EqualValues(t, 1, value(a))
+}
+
+// TestSyncBeside: one replica has sessions with many at once, of which some come to nothing, and all are right in the end.
+func TestSyncBeside(t *testing.T) {
+	hub := counterReplica(t, "hub", ReplicaConfig{UpdateBytes: 12})
+	var wg sync.WaitGroup
+	var all []*Replica[*GCounter]
+	fail := make(chan error, 100)
+	for i := range 8 {
+		r := counterReplica(t, vclock.ID(fmt.Sprint("leaf ", i)), ReplicaConfig{UpdateBytes: 12})
+		all = append(all, r)
+		for range 5 {
+			add(t, r, 1)
+		}
+		wg.Go(func() {
+			for n := range 4 {
+				a, b := cutPair(uncut, uncut)
+				if n == 1 {
+					a, b = cutPair(int64(20*i), uncut)
+				}
+				here, there := bothSides(a, b, r, hub)
+				if n != 1 {
+					fail <- errors.Join(here, there)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(fail)
+	for err := range fail {
+		require.NoError(t, err)
+	}
+	require.EqualValues(t, 40, value(hub))
+	for _, r := range all {
+		a, b := net.Pipe()
+		here, there := bothSides(a, b, r, hub)
+		require.NoError(t, errors.Join(here, there))
+		require.EqualValues(t, 40, value(r))
+	}
+}
+
+// TestSyncWithItself: a replica that calls itself, or one of its name, is told so.
+func TestSyncWithItself(t *testing.T) {
+	r := counterReplica(t, "a", ReplicaConfig{})
+	add(t, r, 1)
+	for _, other := range []*Replica[*GCounter]{r, counterReplica(t, "a", ReplicaConfig{})} {
+		a, b := net.Pipe()
+		here, there := bothSides(a, b, r, other)
+		require.Error(t, there)
+		require.True(t, errors.Is(here, vclock.ErrForked) || errors.Is(there, vclock.ErrForked), "%v, %v", here, there)
+		require.EqualValues(t, 1, value(r))
+	}
 }
 
 // failing is a Syncer that fails, or whose other half has no parts.
