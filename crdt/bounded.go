@@ -41,9 +41,9 @@ var ErrNoRights = errors.New("crdt: no rights")
 // impossible for what others see, too, in whatever order messages come. So the delta of Take, and of Transfer, brings
 // where the rights came from: what the replica has added, what was given to it, and the same of those who gave.
 //
-// Rights of a replica that is gone are gone with it, until somebody who is sure of that transfers them in its name. One
-// that comes back from an old copy under its old name spends what it has spent before. An upper bound is
-// a BoundedCounter of what is left.
+// Rights of a replica that is gone are gone with it, until somebody who is sure of that, and knows all that it has
+// done, transfers them in its name. So it is with each restart under a new name (NewID). One that comes back from an old
+// copy under its old name spends what it has spent before. An upper bound is a BoundedCounter of what is left.
 //
 // Balegas and others: Extending Eventually Consistent Cloud Databases for Enforcing Numeric Invariants, 2015, who
 // deliver in causal order instead of sending where rights come from. The idea is older: O'Neil: The Escrow Transactional

@@ -8,7 +8,7 @@ import (
 	"github.com/plinth-go/plinth/vclock"
 )
 
-// ErrAck: somebody acknowledges what was never sent.
+// ErrAck: somebody acknowledges what has never been there.
 var ErrAck = errors.New("crdt: bad acknowledgement")
 
 // Buffer keeps the deltas of a value for those who have not got them yet. The deltas are numbered, and each peer says up
@@ -109,8 +109,10 @@ func (b *Buffer[T]) note(peer vclock.ID, upto uint64) {
 	b.acked[peer] = upto
 }
 
-// Ack takes in that a peer has merged all up to a number. One that is older than another changes nothing. One for what was
-// never sent is an error, and changes nothing: it is of somebody else's buffer, or of one that was lost.
+// Ack takes in that a peer has merged all up to a number. One that is older than another changes nothing. One above Last is
+// an error, and changes nothing: it is of somebody else's buffer, or of one that was lost. Who is not known yet is one that
+// Trim waits for from now on, also if it was forgotten before and this has been long under way. What peers say is believed:
+// whoever acknowledges what it has not merged never gets it.
 func (b *Buffer[T]) Ack(peer vclock.ID, upto uint64) error {
 	if upto > b.last {
 		return fmt.Errorf("%w: %v has %d, the last is %d", ErrAck, peer, upto, b.last)
@@ -131,8 +133,8 @@ func (b *Buffer[T]) Trim() {
 	}
 }
 
-// Forget removes a peer for which Trim need not wait any longer, and reports whether there was one. If it comes back
-// it is as one that has never been heard of.
+// Forget removes a peer for which Trim need not wait any longer, and reports whether there was one. When it is heard of
+// again, it is as one that has never been.
 func (b *Buffer[T]) Forget(peer vclock.ID) bool {
 	_, is := b.acked[peer]
 	delete(b.acked, peer)

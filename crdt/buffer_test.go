@@ -195,6 +195,12 @@ func TestBufferEnds(t *testing.T) {
 	require.Equal(t, "<nil> 5 true", look("x"), "more than the limit")
 	require.NoError(t, b.Ack("x", 5))
 	require.Equal(t, "<nil> 0 false", look("x"))
+	require.Empty(t, b.Behind()[1:], "y has only asked")
+	require.True(t, b.Forget("y"))
+	require.NoError(t, b.Ack("y", 2), "it comes late")
+	require.Equal(t, []vclock.ID{"y"}, b.Behind(), "and is a peer again, of which 3 is the first that it lacks")
+	require.Equal(t, "5 5 false", look("y"))
+	require.True(t, b.Forget("y"))
 
 	delta, err := c.Add("a", 1)
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package crdt_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -117,8 +118,17 @@ func ExampleNewID() {
 	defer func() { _ = os.RemoveAll(dir) }()
 	start := func() (vclock.ID, error) {
 		path := filepath.Join(dir, "epoch")
-		text, _ := os.ReadFile(path) // there is none the first time
-		last, _ := strconv.ParseUint(string(text), 10, 64)
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			text, err = []byte("0"), nil // the first time; whatever else is wrong must not begin from there
+		}
+		if err != nil {
+			return "", err
+		}
+		last, err := strconv.ParseUint(string(text), 10, 64)
+		if err != nil {
+			return "", err
+		}
 		next, err := os.Create(path + ".new")
 		if err != nil {
 			return "", err
@@ -134,7 +144,11 @@ func ExampleNewID() {
 	}
 	fmt.Println(start())
 	fmt.Println(start())
+	_ = os.Truncate(filepath.Join(dir, "epoch"), 0)
+	_, err := start()
+	fmt.Println(err)
 	// Output:
 	// phone.1 <nil>
 	// phone.2 <nil>
+	// strconv.ParseUint: parsing "": invalid syntax
 }

@@ -33,6 +33,32 @@ func ExampleSync() {
 	// [eggs milk]
 }
 
+// mirror gives what it has and takes in nothing. It embeds the Replica, so that it has its More, too.
+type mirror struct {
+	*crdt.Replica[*crdt.GCounter]
+}
+
+func (mirror) Receive([]byte) error { return nil }
+
+// A Syncer can stand before a Replica.
+func ExampleSyncer() {
+	zero := func() *crdt.GCounter { return new(crdt.GCounter) }
+	count := func(id vclock.ID, v *crdt.GCounter) (*crdt.GCounter, error) { return v.Add(id, 1) }
+	a, _ := crdt.NewReplica("a.1", zero, crdt.ReplicaConfig{})
+	b, _ := crdt.NewReplica("b.1", zero, crdt.ReplicaConfig{})
+	fmt.Println(a.Do(count), b.Do(count))
+
+	here, there := net.Pipe()
+	done := make(chan error)
+	go func() { done <- crdt.Sync(context.Background(), there, b) }()
+	fmt.Println(crdt.Sync(context.Background(), here, mirror{a}), <-done)
+	fmt.Println(a.Stats().Seen, b.Stats().Seen)
+	// Output:
+	// <nil> <nil>
+	// <nil> <nil>
+	// {"a.1":1} {"a.1":1, "b.1":1}
+}
+
 func ExampleSession() {
 	zero := func() *crdt.GCounter { return new(crdt.GCounter) }
 	a, _ := crdt.NewReplica("a.1", zero, crdt.ReplicaConfig{})
