@@ -67,6 +67,26 @@ func BenchmarkReplicaDelta(b *testing.B) {
 	}
 }
 
+// TestUpdateSize: an update names all identities that there have ever been, as a summary does; the change itself takes some ten
+// bytes of it.
+func TestUpdateSize(t *testing.T) {
+	for _, want := range []struct{ identities, summary, update int }{{1, 19, 32}, {10, 70, 83}, {100, 601, 614}} {
+		r := counterReplica(t, "me.1", ReplicaConfig{})
+		for i := range want.identities {
+			one := counterReplica(t, vclock.ID(fmt.Sprintf("device-%d.%d", i, 1+i%7)), ReplicaConfig{})
+			for range 1 + i*37%1000 {
+				add(t, one, 1)
+			}
+			pull(t, r, one)
+		}
+		asks := summary{"me.2", r.Stats().Seen}.bytes()
+		add(t, r, 1)
+		delta, err := r.Delta(asks)
+		require.NoError(t, err)
+		require.Equal(t, []int{want.summary, want.update}, []int{len(asks), len(delta)}, "%d identities", want.identities)
+	}
+}
+
 // TestDeltaSize: what goes out for one change does not depend on how much there is.
 func TestDeltaSize(t *testing.T) {
 	for _, n := range []int{0, 10, 5000} {

@@ -33,6 +33,30 @@ func ExampleReplica() {
 	// 2
 }
 
+// A file of changes: what has come since the last time is appended, and all is read back in order.
+func ExampleReplica_Since() {
+	zero := func() *crdt.GCounter { return new(crdt.GCounter) }
+	first, _ := crdt.NewReplica("node.1", zero, crdt.ReplicaConfig{})
+	var file [][]byte
+	var saved vclock.Vector
+	for range 3 {
+		_ = first.Do(func(id vclock.ID, v *crdt.GCounter) (*crdt.GCounter, error) { return v.Add(id, 5) })
+		now := first.Stats().Seen
+		news, _ := first.Since(saved)
+		file, saved = append(file, news), now
+	}
+	second, _ := crdt.NewReplica("node.2", zero, crdt.ReplicaConfig{})
+	for _, news := range file {
+		fmt.Println(len(news), second.Receive(news))
+	}
+	second.View(func(v *crdt.GCounter) { fmt.Println(v) })
+	// Output:
+	// 24 <nil>
+	// 32 <nil>
+	// 32 <nil>
+	// 15
+}
+
 // A member that is away keeps the log of the others from being trimmed, and they say who it is.
 func ExampleReplicaConfig() {
 	zero := func() *crdt.GCounter { return new(crdt.GCounter) }

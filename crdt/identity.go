@@ -31,8 +31,8 @@ import (
 //	                     gives its numbers again.
 //	RandomEpoch          if there is no disk, or nobody knows what is restored with it.
 //
-// Each epoch takes a place in every vector and context that has heard of it, for ever. So it is for
-// each start of a program, and not for each connection.
+// Each epoch in which something was changed takes a place in every vector and context that has heard of it, for ever. So
+// it is for each start of a program, and not for each connection.
 
 // ErrEpoch: an epoch of zero, which is what a number is that nobody has set.
 var ErrEpoch = errors.New("crdt: bad epoch")

@@ -50,7 +50,7 @@ func (s stamped) compare(t stamped) int {
 //	bad at         what two have written at the same time: one is lost. MVRegister keeps both
 //
 // Make one with NewLWWRegister. The zero LWWRegister has no codec: it has nothing, and can be read and merged, and then has
-// the other one's; to write or to read a form fails. It is safe for concurrent readers; a writer needs exclusive access.
+// the other one's; Set and UnmarshalBinary fail. It is safe for concurrent readers; a writer needs exclusive access.
 type LWWRegister[V any] struct {
 	codec vclock.Codec[V]
 	last  stamped

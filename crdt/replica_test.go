@@ -486,6 +486,50 @@ func TestReplicaParts(t *testing.T) {
 	}
 }
 
+// TestReplicaSince: a file to which is appended what has come since the last time has all, also if a part has left
+// the log meanwhile; and the one who reads it is another replica. Planted and caught: a Since that returns a part.
+func TestReplicaSince(t *testing.T) {
+	for _, c := range []ReplicaConfig{{}, {UpdateBytes: 1}, {LogBytes: 200}, {Members: []vclock.ID{"b"}}} {
+		a, b := counterReplica(t, "a.1", c), counterReplica(t, "b.1", ReplicaConfig{})
+		var file [][]byte
+		var saved vclock.Vector
+		whats := map[what]int{}
+		for i := range 12 {
+			for range i % 5 {
+				add(t, a, 1)
+			}
+			if i == 6 {
+				add(t, b, 100)
+				pull(t, b, a)
+				pull(t, a, b)
+				pull(t, b, a) // if b is a member, nothing is left in the log of a
+			}
+			now := a.Stats().Seen
+			part, err := a.Since(saved)
+			require.NoError(t, err)
+			require.Equal(t, now.Compare(saved) == vclock.Equal, part == nil)
+			if saved = now; part != nil {
+				u, err := parseUpdate(part)
+				require.NoError(t, err)
+				whats[u.what]++
+				file = append(file, part)
+			}
+		}
+		require.Equal(t, c.Members != nil || c.LogBytes > 0, whats[whatFull] > 0)
+		require.Zero(t, whats[whatPart])
+		again := counterReplica(t, "a.2", c)
+		for _, part := range file {
+			require.NoError(t, again.Receive(part))
+		}
+		require.Equal(t, value(a), value(again))
+		require.Equal(t, a.Stats().Seen, again.Stats().Seen)
+		ahead := vectorOf(t, map[vclock.ID]uint64{"a.1": 1000, "b.1": 1000})
+		none, err := a.Since(ahead)
+		require.NoError(t, err)
+		require.Nil(t, none)
+	}
+}
+
 func TestReplicaBadConfig(t *testing.T) {
 	zero := func() *GCounter { return new(GCounter) }
 	for _, c := range []ReplicaConfig{
