@@ -165,3 +165,26 @@ func namesOf(c *vclock.Context) (names []vclock.ID) {
 	}
 	return names
 }
+
+// appendNames writes a list of names, which is in order.
+func appendNames(b []byte, names []vclock.ID) []byte {
+	b = binary.AppendUvarint(b, uint64(len(names)))
+	before := vclock.ID("")
+	for _, id := range names {
+		b = vclock.AppendID(b, before, id)
+		before = id
+	}
+	return b
+}
+
+// parseNames reads it.
+func parseNames(d *vclock.Decoder) (names []vclock.ID) {
+	before := vclock.ID("")
+	for range d.Count(2) {
+		if before = d.ID(before); d.Err() != nil {
+			return nil
+		}
+		names = append(names, before)
+	}
+	return names
+}

@@ -227,12 +227,7 @@ func (s *LWWSet[E]) Clone() *LWWSet[E] { return &LWWSet[E]{s.bias, maps.Clone(s.
 func (s *LWWSet[E]) AppendBinary(b []byte) ([]byte, error) {
 	b = append(b, kindLWWSet.form(), byte(s.bias))
 	names := s.names()
-	b = binary.AppendUvarint(b, uint64(len(names)))
-	before := vclock.ID("")
-	for _, id := range names {
-		b = vclock.AppendID(b, before, id)
-		before = id
-	}
+	b = appendNames(b, names)
 	b = binary.AppendUvarint(b, uint64(len(s.said)))
 	for _, e := range slices.Sorted(maps.Keys(s.said)) {
 		said := s.said[e]
@@ -262,14 +257,7 @@ func (s *LWWSet[E]) UnmarshalBinary(b []byte) error {
 	if read.bias != s.bias {
 		d.Fail("%v: this one has %v", read.bias, s.bias)
 	}
-	var names []vclock.ID
-	before := vclock.ID("")
-	for range d.Count(2) {
-		if before = d.ID(before); d.Err() != nil {
-			break
-		}
-		names = append(names, before)
-	}
+	names := parseNames(d)
 	used := make([]bool, len(names))
 	parseElements(d, func(e E) {
 		at, n := d.Timestamp(), d.Number(math.MaxUint64)

@@ -41,7 +41,8 @@ type Portable[T any] interface {
 //
 // All state that counts is the value and the vector. AppendBinary writes both, and Receive takes them in, which
 // is also how a replica begins after a restart: with another identity. It must never go on with the one that it
-// had (NewID says why); if others find out, they answer with vclock.ErrForked.
+// had (NewID says why). Where one of two of an identity meets what the other one has done besides, that is
+// vclock.ErrForked; but as long as they have done equally much nobody sees it, and something is lost.
 //
 // Who can send must be known to be who it says. No bytes make it panic, or half-apply something; but a liar can say
 // that it has changed whatever it likes, and claim dots of others that they will only give later, which are then taken

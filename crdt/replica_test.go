@@ -347,6 +347,23 @@ func TestReplicaForked(t *testing.T) {
 	require.EqualValues(t, 13, value(next))
 }
 
+// TestReplicaForkedUnseen is what nobody can see: two of one identity that have done equally much are one for all others, who
+// believe whom they hear first. One of the two finds out when somebody has seen more of it than it has done.
+func TestReplicaForkedUnseen(t *testing.T) {
+	a, twin := counterReplica(t, "a", ReplicaConfig{}), counterReplica(t, "a", ReplicaConfig{})
+	b := counterReplica(t, "b", ReplicaConfig{})
+	add(t, a, 1)
+	add(t, twin, 10)
+	pull(t, b, a)
+	require.Equal(t, update{}, pull(t, b, twin), "b has a:1")
+	require.EqualValues(t, 1, value(b), "and the 10 are lost for now")
+	add(t, twin, 20)
+	require.Equal(t, whatDeltas, pull(t, b, twin).what)
+	require.EqualValues(t, 30, value(b), "and the 1 is lost for ever")
+	_, err := a.Delta(b.Summary())
+	require.ErrorIs(t, err, vclock.ErrForked)
+}
+
 // TestReplicaDo: a change that fails, or has two halves of which one fails, or panics, or cannot be written.
 // Planted and caught: a failure that drops the delta; an empty delta with a dot; a panic that leaves no dot, or the lock.
 func TestReplicaDo(t *testing.T) {

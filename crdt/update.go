@@ -82,12 +82,7 @@ func (u update) appendTo(b []byte) []byte {
 		return append(b, u.state...)
 	}
 	names := slices.Sorted(maps.Keys(u.counts()))
-	b = binary.AppendUvarint(b, uint64(len(names)))
-	before := vclock.ID("")
-	for _, id := range names {
-		b = vclock.AppendID(b, before, id)
-		before = id
-	}
+	b = appendNames(b, names)
 	b = binary.AppendUvarint(b, uint64(len(u.entries)))
 	for _, e := range u.entries {
 		at, _ := slices.BinarySearch(names, e.dot.ID)
@@ -111,12 +106,7 @@ func parseUpdate(b []byte) (u update, err error) {
 }
 
 func parseEntries(d *vclock.Decoder, base vclock.Vector) (entries []entry) {
-	names := make([]vclock.ID, d.Count(2))
-	before := vclock.ID("")
-	for i := range names {
-		names[i] = d.ID(before)
-		before = names[i]
-	}
+	names := parseNames(d)
 	counts := make([]uint64, len(names))
 	for range d.Count(2) {
 		at := d.Number(uint64(len(names)))
