@@ -29,6 +29,7 @@
 //	ORSet and its like      a dot for each element; nothing for what was removed
 //	a delta                 what has changed, and a few bytes
 //	Merge of a delta        what is in it; of a full state: what is in both
+//	Replica                 the value, a log of deltas up to a bound, a vector for each member
 //
 // # Concurrency
 //
@@ -38,11 +39,12 @@
 // # Trade-offs
 //
 // What cannot be a join needs agreement: a balance that must not be negative (BoundedCounter can, with rights that are
-// handed out before), a unique name, an order of service. Then use package raftkv.
+// handed out before), a unique name, an order of service. Then use consensus, such as Raft.
 //
 // # Differences from the paper
 //
-// All types have deltas and no tombstones, unless their name says that it is about those. Each file names its paper.
+// All types have deltas. Of what was removed only TwoPSet, LWWSet and a deleted LWWRegister keep something for ever, and RWSet
+// until it is told to Forget. Each file names its paper.
 //
 // # References
 //
