@@ -10,6 +10,9 @@ import "github.com/plinth-go/plinth/vclock"
 //
 // It is behind the truth, and never before it, as long as members keep what they have seen. One that comes back with less,
 // from an old copy, has another epoch and the same row: what it lacks may have left the log, so it gets the full state.
+//
+// That is enough for a log, and for nothing else. RWSet.Forget needs more: that what members did before they saw a removal
+// has come here, too, and dots of the value, which are not those of changes (TestStableIsForTheLog).
 
 // Join adds a member, for which deltas are kept from now on. What the others have seen before is not kept for it, so
 // it may get the full state first. Who is a member already is an error, vclock.ErrMember. The replica itself is one without
@@ -53,7 +56,7 @@ func (r *Replica[T]) observe(id vclock.ID, known vclock.Vector) {
 // Stats are figures of a Replica. It is a plain value: it is safe for concurrent use as long as nobody changes it.
 type Stats struct {
 	Seen     vclock.Vector // the changes that are in the value
-	Stable   vclock.Vector // those that all members are known to have seen; none if there are no members
+	Stable   vclock.Vector // those that all members are known to have seen, none if there are no members; not for RWSet.Forget
 	Deltas   int           // how many the log has
 	LogBytes int           // what they take, about
 	Behind   []vclock.ID   // the members that are not known to have seen the oldest of them
