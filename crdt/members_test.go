@@ -96,6 +96,24 @@ func TestMembersFromAnOldCopy(t *testing.T) {
 	require.ErrorIs(t, late.Join(""), vclock.ErrID)
 }
 
+// TestMembersLate: what is still in the log when somebody joins is kept for him, too. Planted and caught: one who joins and
+// is believed to have all.
+func TestMembersLate(t *testing.T) {
+	a, b := counterReplica(t, "a.1", ReplicaConfig{Members: []vclock.ID{"b"}}), counterReplica(t, "b.1", ReplicaConfig{})
+	late := counterReplica(t, "c.1", ReplicaConfig{})
+	add(t, a, 1)
+	add(t, a, 2)
+	require.NoError(t, a.Join("c"))
+	pull(t, b, a)
+	pull(t, b, a)
+	require.Equal(t, 2, a.Stats().Deltas)
+	require.Equal(t, []vclock.ID{"c"}, a.Stats().Behind)
+	require.Equal(t, whatDeltas, pull(t, late, a).what)
+	pull(t, late, a)
+	require.Zero(t, a.Stats().Deltas)
+	require.EqualValues(t, 3, value(late))
+}
+
 // BenchmarkReplicaDeltaMember answers a member that has nothing to say and lacks one change, while another one holds back a
 // long log.
 func BenchmarkReplicaDeltaMember(b *testing.B) {

@@ -444,8 +444,9 @@ func TestSyncFails(t *testing.T) {
 	}
 }
 
-// TestSyncConcurrent: replicas change and synchronise all at the same time, and agree when they have rested. Planted
-// and caught with the race detector: a View, a Summary and Stats without the lock.
+// TestSyncConcurrent: replicas change, synchronise, are saved, and get and lose a member all at the same time, and agree when they
+// have rested. Planted and caught with the race detector: View, Summary, Stats, AppendBinary, Since, Join, Forget and the
+// look at what is old without the lock.
 func TestSyncConcurrent(t *testing.T) {
 	const replicas = 3
 	rounds := 20
@@ -480,6 +481,17 @@ func TestSyncConcurrent(t *testing.T) {
 				a, b := net.Pipe()
 				here, there := bothSides(a, b, r, all[(i+1)%replicas])
 				fail <- errors.Join(here, there)
+			}
+		})
+		wg.Go(func() {
+			var saved vclock.Vector
+			for range rounds {
+				now := r.Stats().Seen
+				_, err := r.Since(saved)
+				_, whole := r.AppendBinary(nil)
+				fail <- errors.Join(err, whole, r.Join("x"))
+				r.Forget("x")
+				saved = now
 			}
 		})
 	}
