@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -486,6 +487,27 @@ func TestReplicaCopies(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, b.Receive(liar.bytes()))
 	require.Equal(t, whatFull, pull(t, c, b).what)
+}
+
+// TestReplicaMemory: what Receive needs is in proportion to what it gets. Deltas of nothing are the worst there is: each of
+// four bytes becomes an entry and a value.
+func TestReplicaMemory(t *testing.T) {
+	worst := update{what: whatDeltas}
+	for i := range 50_000 {
+		e := entry{vclock.Dot{ID: "b", N: uint64(i + 1)}, []byte{kindGCounter.form(), 0}}
+		worst.entries = append(worst.entries, e)
+	}
+	whole := worst.bytes()
+	for _, b := range [][]byte{whole, whole[:len(whole)-1], append(whole, 0)} {
+		r := counterReplica(t, "a", ReplicaConfig{})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_ = r.Receive(b)
+		runtime.ReadMemStats(&after)
+		perByte := (after.TotalAlloc - before.TotalAlloc) / uint64(len(b))
+		t.Logf("%d bytes for each", perByte)
+		require.Less(t, perByte, uint64(200))
+	}
 }
 
 // TestReplicaParts: what is long comes in parts, each of which can be taken in alone, and a new summary goes on from there.

@@ -68,7 +68,8 @@ func Sync(ctx context.Context, rw io.ReadWriter, s Syncer) error { return Sessio
 // It is a plain value: it is safe for concurrent use as long as nobody changes it.
 type Session struct {
 	// MaxMessage is the longest summary or delta, in bytes, that is sent or taken; 0 is 64 MiB. The other side gets no more
-	// memory than that, and only as its bytes arrive. A full state has to fit.
+	// memory than that, and only as its bytes arrive; but a Replica that reads a message of nothing but tiny deltas makes
+	// 170 times as much of it (TestReplicaMemory). A full state has to fit.
 	MaxMessage int
 }
 
