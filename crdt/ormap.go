@@ -72,11 +72,15 @@ func NewORMap[K cmp.Ordered, V Causal[V]](zero func() V) *ORMap[K, V] {
 // nil delta says the same.
 //
 // The value is that of the map itself, because a copy of a set of 1,000 elements takes about 80 times as long as to add
-// one to it (BenchmarkUpdate). f must not keep it, nor call what is not a change of a replica (Merge,
+// one to it (BenchmarkUpdate). f must not keep it, nor call the map, nor what is not a change of a replica (Merge,
 // UnmarshalBinary): that would tell the map of dots it has never seen. What f must return is a delta, and not
 // the value or a copy of it, which would say that everything else in the map was removed. Update panics where
-// it sees that f does not keep to this.
+// it sees that f does not keep to this. If it panics, or f does, then what f has changed stays, but nobody has a delta
+// of it: others have to be told the full state.
 func (m *ORMap[K, V]) Update(id vclock.ID, k K, f func(V) (V, error)) (*ORMap[K, V], error) {
+	if f == nil {
+		panic("crdt: ORMap.Update: a nil function")
+	}
 	if err := (elements[K]{}).check(k); err != nil {
 		return nil, fmt.Errorf("crdt: ORMap: %w", err)
 	}
@@ -86,14 +90,18 @@ func (m *ORMap[K, V]) Update(id vclock.ID, k K, f func(V) (V, error)) (*ORMap[K,
 	if !is {
 		v = m.empty(m.seen())
 	}
+	index := m.byDot
+	m.byDot = nil // nobody knows what it should say if f panics
+	defer m.put(k, v)
 	change, failed := f(v)
 	var none V
 	if any(change) == any(none) {
 		change = m.empty(new(vclock.Context))
 	}
 	seen := change.peek()
+	m.checkValue(v)
 	m.checkDelta(id, k, before, seen)
-	m.put(k, v)
+	m.byDot = index
 	m.reindex(seen, k, change)
 	delta := m.deltaOf(seen)
 	delta.put(k, change)
@@ -106,12 +114,22 @@ func (m *ORMap[K, V]) Update(id vclock.ID, k K, f func(V) (V, error)) (*ORMap[K,
 	return delta, failed
 }
 
+// checkValue checks that a value is still a part of the map.
+func (m *ORMap[K, V]) checkValue(v V) {
+	if v.peek() != m.context {
+		panic("crdt: ORMap.Update: f has read another value into this one")
+	}
+}
+
 // checkDelta checks what an f has returned, as far as that can be seen without a copy of the value before. Whoever
-// returns a copy of the value has the whole context in it, which is more dots than there are keys; so only then
+// returns a copy of the value has the whole context in it, which is at least a dot for each key; so only then
 // it is worth looking whether it has those of other keys.
 func (m *ORMap[K, V]) checkDelta(id vclock.ID, k K, before vclock.Context, delta *vclock.Context) {
 	if delta == m.context {
 		panic("crdt: ORMap.Update: f has returned the value instead of the delta")
+	}
+	if !m.context.Descends(*delta) {
+		panic("crdt: ORMap.Update: f has returned a delta of something else")
 	}
 	for span := range m.context.Minus(before) {
 		if span.ID != id {
@@ -123,7 +141,7 @@ func (m *ORMap[K, V]) checkDelta(id vclock.ID, k K, before vclock.Context, delta
 			}
 		}
 	}
-	if atMost(delta, len(m.entries)) {
+	if len(m.entries) == 0 || atMost(delta, len(m.entries)-1) {
 		return
 	}
 	for other, v := range m.entries {
@@ -172,10 +190,10 @@ func (m *ORMap[K, V]) empty(c *vclock.Context) V {
 	return v
 }
 
-// put makes a value that of a key, if it is alive.
+// put makes a value that of a key, if it is alive, and a part of the map.
 func (m *ORMap[K, V]) put(k K, v V) {
 	switch {
-	case !v.alive():
+	case !v.alive() || v.peek() != m.context:
 		delete(m.entries, k)
 	case m.entries == nil:
 		m.entries = map[K]V{k: v}

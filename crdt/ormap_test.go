@@ -48,28 +48,104 @@ func TestORMapUpdateFails(t *testing.T) {
 	require.Zero(t, d.Len())
 }
 
-// TestORMapUpdatePanics where f does what would lose what others have. Planted and caught: each of the checks left out.
+// TestORMapUpdatePanics where f does what would lose what others have. Planted and caught: each of the checks left out, a
+// look for other keys that begins with one dot too many.
 func TestORMapUpdatePanics(t *testing.T) {
 	type set = *ORSet[string]
-	for said, f := range map[string]func(set) (set, error){
-		"f has returned the value instead of the delta": func(s set) (set, error) { return s, nil },
-		"f has made a change that is not in its delta": func(s set) (set, error) {
-			_, err := s.Add("a", "y")
-			return nil, err
-		},
-		"f has made changes in the name of b, and not of a": func(s set) (set, error) { return s.Add("b", "y") },
-		"f has returned a delta of k, which removes l": func(s set) (set, error) {
+	elsewhere := setBy(t, "b", "x", "y", "z")
+	for name, test := range map[string]struct {
+		said string
+		f    func(set) (set, error)
+	}{
+		"value":  {"f has returned the value instead of the delta", func(s set) (set, error) { return s, nil }},
+		"silent": {"f has made a change that is not in its delta", func(s set) (set, error) { _, err := s.Add("a", "y"); return nil, err }},
+		"name":   {"f has made changes in the name of b, and not of a", func(s set) (set, error) { return s.Add("b", "y") }},
+		"copy":   {"f has returned a delta of k, which removes l", func(s set) (set, error) { return s.Clone(), nil }},
+		"copy of a change": {"f has returned a delta of k, which removes l", func(s set) (set, error) {
 			_, err := s.Add("a", "y")
 			return s.Clone(), err
-		},
+		}},
+		"other": {"f has returned a delta of something else", func(set) (set, error) { return elsewhere.Add("b", "y") }},
+		"read": {"f has read another value into this one", func(s set) (set, error) {
+			return nil, s.UnmarshalBinary([]byte(bytesOf(t, elsewhere)))
+		}},
 	} {
 		m := newSets()
 		addTo(t, m, "a", "k", "x")
 		addTo(t, m, "a", "l", "x")
-		require.PanicsWithValue(t, "crdt: ORMap.Update: "+said, func() { _, _ = m.Update("a", "k", f) })
+		require.PanicsWithValue(t, "crdt: ORMap.Update: "+test.said, func() { _, _ = m.Update("a", "k", test.f) }, name)
+		m.invariant(t)
+		require.NoError(t, newSets().UnmarshalBinary([]byte(bytesOf(t, m))), name)
 	}
 	require.PanicsWithValue(t, "crdt: NewORMap: no func that makes a value", func() { NewORMap[string, *EWFlag](nil) })
-	require.Panics(t, func() { _, _ = new(sets).Update("a", "k", nil) })
+	require.PanicsWithValue(t, "crdt: ORMap.Update: a nil function", func() { _, _ = newSets().Update("a", "k", nil) })
+	require.PanicsWithValue(t, "crdt: ORMap: no func that makes a value: it is not of NewORMap",
+		func() { addTo(t, new(sets), "a", "k", "x") })
+}
+
+// TestORMapAfterPanic: an f that panics half-way leaves a map that is as good as any, so that a Replica, which goes on with
+// the full state, can tell it to others. Planted and caught: a value that is empty and stays, an index that is not thrown
+// away; both also in a map within.
+func TestORMapAfterPanic(t *testing.T) {
+	r, err := NewReplica("a", newDocument, ReplicaConfig{})
+	require.NoError(t, err)
+	type fields = *ORMap[int, *MVRegister[string]]
+	update := func(k string, f func(fields) (fields, error)) func() {
+		return func() {
+			err = r.Do(func(id vclock.ID, d *document) (*document, error) {
+				d.index()
+				for _, v := range d.entries {
+					v.index()
+				}
+				return d.Update(id, k, f)
+			})
+			require.NoError(t, err)
+		}
+	}
+	set := func(inner int) func(fields) (fields, error) {
+		return func(m fields) (fields, error) {
+			return m.Update("a", inner, func(v *MVRegister[string]) (*MVRegister[string], error) { return v.Set("a", "x") })
+		}
+	}
+	for _, k := range []string{"k", "l"} {
+		update(k, set(1))()
+		update(k, set(2))()
+	}
+	read := func() *Replica[*document] {
+		b, err := r.AppendBinary(nil)
+		require.NoError(t, err)
+		other, err := NewReplica("b", newDocument, ReplicaConfig{})
+		require.NoError(t, err)
+		require.NoError(t, other.Receive(b))
+		return other
+	}
+	look := func(want string) {
+		t.Helper()
+		r.View(func(d *document) {
+			d.invariant(t)
+			for _, v := range d.entries {
+				v.invariant(t)
+			}
+		})
+		read().View(func(d *document) { require.Equal(t, want, d.String()) })
+	}
+	require.PanicsWithValue(t, "oops", update("k", func(m fields) (fields, error) {
+		return m.Update("a", 1, func(v *MVRegister[string]) (*MVRegister[string], error) {
+			v.Clear()
+			panic("oops")
+		})
+	}))
+	look("map[k:map[2:[x]] l:map[1:[x] 2:[x]]]")
+	require.PanicsWithValue(t, "oops", update("l", func(m fields) (fields, error) {
+		m.Clear()
+		panic("oops")
+	}))
+	look("map[k:map[2:[x]]]")
+	require.PanicsWithValue(t, "oops", update("new", func(m fields) (fields, error) {
+		_, _ = set(7)(m)
+		panic("oops")
+	}))
+	look("map[k:map[2:[x]] new:map[7:[x]]]")
 }
 
 // TestORMapCopies: nobody who has got a value from a map changes the map with it, nor the other way round, and neither
