@@ -315,5 +315,20 @@ func parseCausal[T Causal[T]](b []byte, k kind, v T) error {
 		v.within(&c)
 		v.parseStore(d, &c, namesOf(&c))
 	}
+	if d.Err() == nil {
+		checkOnce(d, v)
+	}
 	return d.End()
+}
+
+// checkOnce refuses a dot that is at two places of a store. It is done once for all that is in a map, however deep.
+func checkOnce[T Causal[T]](d *vclock.Decoder, v T) {
+	var all []vclock.Dot
+	v.dots(func(dot vclock.Dot) { all = append(all, dot) })
+	slices.SortFunc(all, compareDots)
+	for i := range len(all) - 1 {
+		if all[i] == all[i+1] {
+			d.Fail("%v is at two places", all[i])
+		}
+	}
 }

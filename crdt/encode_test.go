@@ -144,8 +144,8 @@ func TestORSetBytes(t *testing.T) {
 		ab + "01" + "017002" + "0001" + "0001":  "byte 14: a:1 after a:1",
 		ab + "02" + "0171010001" + "0170010002": "byte 14: p after q",
 		ab + "02" + "0170010001" + "0170010002": "byte 14: p after p",
-		ab + "02" + "0170010001" + "0171010001": "byte 17: a:1 is of two elements",
-		ab + "02" + "017002" + "0001" + "0002" + "0171010002": "byte 19: a:2 is of two elements",
+		ab + "02" + "0170010001" + "0171010001": "byte 17: a:1 is at two places",
+		ab + "02" + "017002" + "0001" + "0002" + "0171010002": "byte 19: a:2 is at two places",
 	})
 }
 

@@ -411,7 +411,6 @@ func (m *ORMap[K, V]) UnmarshalBinary(b []byte) error {
 func (m *ORMap[K, V]) parseStore(d *vclock.Decoder, c *vclock.Context, names []vclock.ID) {
 	n := d.Count(4)
 	m.entries = make(map[K]V, n)
-	m.byDot = make(map[vclock.Dot]K, n)
 	var before K
 	for i := range n {
 		k := elements[K]{}.parse(d)
@@ -423,12 +422,6 @@ func (m *ORMap[K, V]) parseStore(d *vclock.Decoder, c *vclock.Context, names []v
 		if !v.alive() {
 			d.Fail("nothing under %v", k)
 		}
-		v.dots(func(dot vclock.Dot) {
-			if other, twice := m.byDot[dot]; twice && other != k {
-				d.Fail("%v is under %v and under %v", dot, other, k)
-			}
-			m.byDot[dot] = k
-		})
 		if d.Err() != nil {
 			return
 		}

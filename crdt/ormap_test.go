@@ -182,6 +182,7 @@ func TestORMapIndex(t *testing.T) {
 	addTo(t, m, "a", "k", "x")
 	addTo(t, m, "a", "l", "x")
 	require.NoError(t, read.UnmarshalBinary([]byte(bytesOf(t, m))))
+	read.index()
 	require.Len(t, read.byDot, 2)
 	read.Remove("k")
 	read.invariant(t)

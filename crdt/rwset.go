@@ -243,7 +243,6 @@ func (s *RWSet[E]) UnmarshalBinary(b []byte) error {
 func (s *RWSet[E]) parseStore(d *vclock.Decoder, c *vclock.Context, names []vclock.ID) {
 	n := d.Count(5)
 	s.elements = make(map[E]votes, n)
-	s.byDot = make(map[vclock.Dot]E, n)
 	var before E
 	for i := range n {
 		e := elements[E]{}.parse(d)
@@ -254,11 +253,6 @@ func (s *RWSet[E]) parseStore(d *vclock.Decoder, c *vclock.Context, names []vclo
 		if !v.any() {
 			d.Fail("no dots of %v", e)
 		}
-		v.each(func(dot vclock.Dot) {
-			if other, twice := s.byDot[dot]; twice {
-				d.Fail("%v is of %v and of %v", dot, other, e)
-			}
-		})
 		if d.Err() != nil {
 			return
 		}
@@ -314,11 +308,5 @@ func (v votes) append(b []byte, names []vclock.ID) []byte {
 }
 
 func parseVotes(d *vclock.Decoder, c *vclock.Context, names []vclock.ID) votes {
-	v := votes{parseDots(d, 0, c, names), parseDots(d, 0, c, names)}
-	v.no.each(func(dot vclock.Dot) {
-		if v.yes.has(dot) {
-			d.Fail("%v is for and against", dot)
-		}
-	})
-	return v
+	return votes{parseDots(d, 0, c, names), parseDots(d, 0, c, names)}
 }

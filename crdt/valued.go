@@ -90,9 +90,8 @@ func appendValued[V any](
 func parseValued[V any](
 	d *vclock.Decoder, c *vclock.Context, names []vclock.ID, value func() V,
 ) []valued[V] {
-	n := d.Count(2)
-	list := make([]valued[V], 0, n)
-	for range n {
+	var list []valued[V] // not made for how many they claim to be: a V may be large, and its bytes few
+	for range d.Count(2) {
 		dot := parseDot(d, c, names)
 		if len(list) > 0 && compareDots(list[len(list)-1].dot, dot) >= 0 {
 			d.Fail("%v after %v", dot, list[len(list)-1].dot)
