@@ -69,7 +69,7 @@ func (c *CausalCounter) Add(id vclock.ID, n int64) (*CausalCounter, error) {
 			_, _ = delta.context.Add(v.dot)
 		}
 	}
-	i, _ := slices.BinarySearchFunc(all, dot, byDot[int64])
+	i, _ := slices.BinarySearchFunc(all, dot, compareTo[int64])
 	c.numbers = slices.Insert(all, i, delta.numbers[0])
 	return delta, nil
 }

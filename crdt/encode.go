@@ -93,11 +93,14 @@ func (elements[E]) plain(e E) E {
 	return e + zero // -0 + 0 is 0
 }
 
-// json writes a list. Of bytes package json would make base64.
-func (elements[E]) json(list []E) ([]byte, error) {
+// json writes a list.
+func (elements[E]) json(list []E) ([]byte, error) { return jsonList(list) }
+
+// jsonList writes a list of anything. Of bytes package json would make base64.
+func jsonList[V any](list []V) ([]byte, error) {
 	b := []byte{'['}
-	for i, e := range list {
-		one, err := json.Marshal(e)
+	for i, v := range list {
+		one, err := json.Marshal(v)
 		if err != nil {
 			return nil, err
 		}
@@ -107,6 +110,16 @@ func (elements[E]) json(list []E) ([]byte, error) {
 		b = append(b, one...)
 	}
 	return append(b, ']'), nil
+}
+
+// jsonKey writes one as a key of an object: what it is in a list, and that in quotes if it is no string. Its String
+// would not do: of different elements it may be the same.
+func (elements[E]) jsonKey(e E) ([]byte, error) {
+	b, err := json.Marshal(e)
+	if err != nil || b[0] == '"' {
+		return b, err
+	}
+	return json.Marshal(string(b))
 }
 
 // append writes one: a string with its length, an int in zigzag, a uint, or the eight bytes of a float, of which the

@@ -27,7 +27,8 @@ type Lattice[T any] interface {
 	Merge(T) bool
 	// Compare returns how two states relate: Before if all of the receiver is in the other one.
 	Compare(T) vclock.Ordering
-	// Clone returns a copy that shares nothing that changes.
+	// Clone returns a copy that shares nothing that changes. An assignment (a := *b) makes none: like the headers of two
+	// slices, both have the same things in part, and after a change of one of them the other is good for nothing.
 	Clone() T
 }
 

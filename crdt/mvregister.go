@@ -2,7 +2,6 @@ package crdt
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 
 	"github.com/plinth-go/plinth/vclock"
@@ -75,8 +74,9 @@ func (r *MVRegister[V]) hasCodec() vclock.Codec[V] {
 	return r.codec
 }
 
-// Values returns the values: none if it was never set or is cleared, one mostly, and several if there is a conflict. All
-// replicas that know the same have them in the same order.
+// Values returns the values: none if it was never set or is cleared, one mostly, and several if there is a conflict, also
+// if they are the same: that two have set it is for who reads it to see. All replicas that know the same have them in the
+// same order.
 func (r *MVRegister[V]) Values() []V {
 	values := make([]V, len(r.siblings))
 	for i, s := range r.siblings {
@@ -174,4 +174,10 @@ func (r *MVRegister[V]) parseStore(d *vclock.Decoder, c *vclock.Context, names [
 func (r *MVRegister[V]) String() string { return fmt.Sprint(r.Values()) }
 
 // MarshalJSON writes a list of the values.
-func (r *MVRegister[V]) MarshalJSON() ([]byte, error) { return json.Marshal(r.Values()) }
+func (r *MVRegister[V]) MarshalJSON() ([]byte, error) {
+	b, err := jsonList(r.Values())
+	if err != nil {
+		return nil, fmt.Errorf("crdt: MVRegister: %w", err)
+	}
+	return b, nil
+}

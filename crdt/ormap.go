@@ -22,7 +22,9 @@ import (
 //	b            ●── remove fruit: a:1 is gone ──────────────●
 //
 // It is "reset-remove": b has removed the figs, so they are gone although the key is there; a's kiwi is news
-// to b, so it stays. A key is in the map for as long as anything is alive under it.
+// to b, so it stays. A key is in the map for as long as anything is alive under it: it goes with the last element of an
+// ORSet, with an EWFlag that is disabled, a CausalCounter that is reset, and stays with a DWFlag or an RWSet, which
+// remember what was said against something.
 //
 //	map      context {a:1-2, b:1}, one for all
 //	├── fruit   {kiwi a:2}           a store without a context
@@ -40,7 +42,8 @@ import (
 //	Get, All        a copy of the value, and of the context; View copies nothing
 //	Merge           of a delta: a look for each of its dots, and a merge of each key it is about;
 //	                of a full state: a merge for each key
-//	memory          the values and their keys; one Context; a second map from dots to keys once a delta has been merged
+//	memory          the values and their keys; one Context; a second map from dots to keys, once a small delta has been
+//	                merged, until a large one is
 //	bad at          values of several types; the counter of a key that is removed while others count: see CausalCounter
 //
 // A zero ORMap is empty and can be merged into; all else needs NewORMap. It is safe for concurrent readers; a
@@ -231,10 +234,13 @@ func (m *ORMap[K, V]) View(k K, f func(V)) bool {
 // Len returns how many keys there are.
 func (m *ORMap[K, V]) Len() int { return len(m.entries) }
 
-// Keys ranges over the keys, in order. They are those of when it begins.
-func (m *ORMap[K, V]) Keys() iter.Seq[K] { return slices.Values(slices.Sorted(maps.Keys(m.entries))) }
+// Keys ranges over the keys, in order. They are those of when a loop begins.
+func (m *ORMap[K, V]) Keys() iter.Seq[K] {
+	return func(yield func(K) bool) { slices.Values(slices.Sorted(maps.Keys(m.entries)))(yield) }
+}
 
-// All ranges over the keys, in order, and copies of their values. The keys are those of when it begins.
+// All ranges over the keys, in order, and copies of their values. The keys are those of when a loop begins, but for
+// those that have gone since.
 func (m *ORMap[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		for k := range m.Keys() {
@@ -444,14 +450,18 @@ func (m *ORMap[K, V]) String() string {
 	return b.String()
 }
 
-// MarshalJSON writes an object with the keys, in order, and what the values are in JSON.
+// MarshalJSON writes an object with the keys, in order, and what the values are in JSON. A key that is no string there is
+// put in quotes.
 func (m *ORMap[K, V]) MarshalJSON() ([]byte, error) {
 	b := []byte{'{'}
 	for k := range m.Keys() {
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		name, _ := json.Marshal(fmt.Sprint(k)) // a string has a form
+		name, err := elements[K]{}.jsonKey(k)
+		if err != nil {
+			return nil, fmt.Errorf("crdt: ORMap: %w", err)
+		}
 		v, err := json.Marshal(m.entries[k])
 		if err != nil {
 			return nil, fmt.Errorf("crdt: ORMap: under %v: %w", k, err)

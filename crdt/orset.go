@@ -110,7 +110,7 @@ func (s *ORSet[E]) Has(e E) bool { return s.store.find(e) >= 0 }
 // Len returns how many there are.
 func (s *ORSet[E]) Len() int { return len(s.store.entries) }
 
-// All ranges over the elements, in order. They are those of when it begins.
+// All ranges over the elements, in order. They are those of when a loop begins.
 func (s *ORSet[E]) All() iter.Seq[E] {
 	return func(yield func(E) bool) { slices.Values(s.sorted())(yield) }
 }

@@ -27,7 +27,7 @@ import (
 //	Add, Remove     a look into a map; a delta of a few dots
 //	Merge           of a delta: a look for each of its dots; of a full state: for each element
 //	memory          a map entry with a dot for each element, and for each that was ever removed, until Forget;
-//	                a second map from dots to elements, once a delta has been merged
+//	                a second map from dots to elements, once a small delta has been merged
 //	bad at          many elements that come and go: ORSet keeps nothing of what was removed
 //
 // The zero RWSet is empty. It is safe for concurrent readers; a writer needs exclusive access.
@@ -65,6 +65,9 @@ func (s *RWSet[E]) vote(id vclock.ID, e E, yes bool) (*RWSet[E], error) {
 // Forget drops the removals that are stable, and returns the delta. A removal is stable if all replicas have seen it,
 // and if all that they have done before they saw it has been merged here: then there is no addition any more that it
 // has to win against. (See vclock.Matrix. A replica that nobody has thought of may bring back what was removed.)
+//
+// stable is of the dots of this set, which Context tells. Stats.Stable of a Replica is something else: it has the numbers
+// of a Replica's updates, of which some bring several dots, and some none.
 func (s *RWSet[E]) Forget(stable vclock.Vector) *RWSet[E] {
 	var gone RWSet[E]
 	for e, v := range s.elements {
@@ -110,8 +113,12 @@ func (s *RWSet[E]) Len() int { return s.here }
 // Removed returns how many elements take memory because they were removed: what Forget is for.
 func (s *RWSet[E]) Removed() int { return len(s.elements) - s.here }
 
-// All ranges over the elements, in order. They are those of when it begins.
+// All ranges over the elements, in order. They are those of when a loop begins.
 func (s *RWSet[E]) All() iter.Seq[E] {
+	return func(yield func(E) bool) { slices.Values(s.sorted())(yield) }
+}
+
+func (s *RWSet[E]) sorted() []E {
 	all := make([]E, 0, s.here)
 	for e, v := range s.elements {
 		if v.yea() {
@@ -119,7 +126,7 @@ func (s *RWSet[E]) All() iter.Seq[E] {
 		}
 	}
 	slices.Sort(all)
-	return slices.Values(all)
+	return all
 }
 
 // Context returns what has been seen.
@@ -262,11 +269,15 @@ func (s *RWSet[E]) parseStore(d *vclock.Decoder, c *vclock.Context, names []vclo
 }
 
 // String lists the elements.
-func (s *RWSet[E]) String() string { return fmt.Sprint(slices.Collect(s.All())) }
+func (s *RWSet[E]) String() string { return fmt.Sprint(s.sorted()) }
 
 // MarshalJSON writes a list of the elements, in order.
 func (s *RWSet[E]) MarshalJSON() ([]byte, error) {
-	return elements[E]{}.json(slices.Collect(s.All()))
+	b, err := elements[E]{}.json(s.sorted())
+	if err != nil {
+		return nil, fmt.Errorf("crdt: RWSet: %w", err)
+	}
+	return b, nil
 }
 
 // votes are the changes of one thing that do not know of each other. No dot is on both sides.

@@ -18,7 +18,7 @@ type valued[V any] struct {
 	value V
 }
 
-func byDot[V any](v valued[V], d vclock.Dot) int { return compareDots(v.dot, d) }
+func compareTo[V any](v valued[V], d vclock.Dot) int { return compareDots(v.dot, d) }
 
 // joinValued joins two lists by the rule of Causal, and reports whether that is something else than a.
 func joinValued[V any](
@@ -66,7 +66,7 @@ func keepsValued[V any](mine *vclock.Context, a, b []valued[V], less func(a, b V
 		if !mine.Contains(v.dot) {
 			continue
 		}
-		if i, is := slices.BinarySearchFunc(a, v.dot, byDot[V]); !is || less(v.value, a[i].value) {
+		if i, is := slices.BinarySearchFunc(a, v.dot, compareTo[V]); !is || less(v.value, a[i].value) {
 			return false
 		}
 	}
