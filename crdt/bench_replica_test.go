@@ -70,7 +70,7 @@ func BenchmarkReplicaDelta(b *testing.B) {
 // TestUpdateSize: an update names all identities that there have ever been, as a summary does; the change itself takes some ten
 // bytes of it.
 func TestUpdateSize(t *testing.T) {
-	for _, want := range []struct{ identities, summary, update int }{{1, 19, 32}, {10, 70, 83}, {100, 601, 614}} {
+	for _, want := range []struct{ identities, summary, update int }{{1, 15, 27}, {10, 57, 69}, {100, 515, 527}} {
 		r := counterReplica(t, "me.1", ReplicaConfig{})
 		for i := range want.identities {
 			one := counterReplica(t, vclock.ID(fmt.Sprintf("device-%d.%d", i, 1+i%7)), ReplicaConfig{})

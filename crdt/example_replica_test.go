@@ -51,9 +51,9 @@ func ExampleReplica_Since() {
 	}
 	second.View(func(v *crdt.GCounter) { fmt.Println(v) })
 	// Output:
-	// 24 <nil>
-	// 32 <nil>
-	// 32 <nil>
+	// 20 <nil>
+	// 26 <nil>
+	// 26 <nil>
 	// 15
 }
 
