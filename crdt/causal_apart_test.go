@@ -1,0 +1,189 @@
+package crdt
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/internal/seed"
+	"github.com/plinth-go/plinth/vclock"
+)
+
+// apart keeps values, their deltas, their clones and what was merged into them, changes one after the other by chance, and
+// looks whether any of the rest has changed with it.
+func (l laws[T]) apart(t *testing.T) {
+	t.Helper()
+	r := seed.New(t)
+	all, bytes := []T{l.zero()}, make([]string, 1, 10)
+	keep := func(s T) {
+		if len(all) == cap(bytes) {
+			i := r.IntN(len(all))
+			all[i], bytes[i] = s, bytesOf(t, s)
+			return
+		}
+		all, bytes = append(all, s), append(bytes, bytesOf(t, s))
+	}
+	for step := range 300 {
+		i, j := r.IntN(len(all)), r.IntN(len(all))
+		if step == 0 {
+			bytes[0] = bytesOf(t, all[0])
+		}
+		var news []T
+		switch r.IntN(4) {
+		case 0:
+			news = append(news, all[i].Clone())
+		case 1:
+			all[i].Merge(all[j]) // also with itself
+		default: // in the name of somebody new, so that no dot is given twice
+			if delta := l.change(t, r, vclock.ID(fmt.Sprint("r", step)), all[i]); bytesOf(t, delta) != bytesOf(t, l.zero()) {
+				news = append(news, delta)
+			}
+		}
+		for k, s := range all {
+			if k != i && bytes[k] != bytesOf(t, s) {
+				require.Equal(t, bytes[k], bytesOf(t, s), "step %d: %v has changed with another", step, s)
+			}
+		}
+		bytes[i] = bytesOf(t, all[i])
+		l.invariant(t, all[i])
+		for _, s := range news {
+			keep(s)
+		}
+	}
+}
+
+// mapLaws are those of a map with so many keys, of whose values change says what to do with them.
+func mapLaws[V Causal[V]](
+	most int, zero func() V, change func(*testing.T, *rand.Rand, vclock.ID, V) V,
+) laws[*ORMap[int, V]] {
+	type values = *ORMap[int, V]
+	return laws[values]{
+		zero: func() values { return NewORMap[int](zero) },
+		change: func(t *testing.T, r *rand.Rand, id vclock.ID, m values) values {
+			k := r.IntN(most)
+			switch r.IntN(10 * most) {
+			case 0, 1, 2, 3:
+				return m.Remove(k)
+			case 4:
+				return m.Clear()
+			}
+			delta, err := m.Update(id, k, func(v V) (V, error) {
+				delta := change(t, r, id, v)
+				if r.IntN(2) == 0 {
+					delta = Join(delta, change(t, r, id, v))
+				}
+				return delta, nil
+			})
+			require.NoError(t, err)
+			return delta
+		},
+		invariant: func(t *testing.T, m values) {
+			m.invariant(t)
+			for _, v := range m.entries {
+				if v, is := any(v).(interface{ invariant(*testing.T) }); is {
+					v.invariant(t)
+				}
+			}
+		},
+	}
+}
+
+// changeORSet, changeRegister, changeFlag and changeCounter do something by chance.
+func changeORSet(t *testing.T, r *rand.Rand, id vclock.ID, s *ORSet[string]) *ORSet[string] {
+	e := fmt.Sprint("e", r.IntN(20))
+	switch r.IntN(40) {
+	case 0:
+		return s.Clear()
+	case 1, 2, 3, 4, 5, 6, 7, 8, 9, 10:
+		return s.Remove(e)
+	}
+	delta, err := s.Add(id, e)
+	require.NoError(t, err)
+	return delta
+}
+
+func changeRegister(t *testing.T, r *rand.Rand, id vclock.ID, s *MVRegister[string]) *MVRegister[string] {
+	if r.IntN(5) == 0 {
+		return s.Clear()
+	}
+	delta, err := s.Set(id, fmt.Sprint(r.IntN(3)))
+	require.NoError(t, err)
+	return delta
+}
+
+func changeFlag(t *testing.T, r *rand.Rand, id vclock.ID, f *DWFlag) *DWFlag {
+	delta, err := f.vote(id, r.IntN(2) == 0)
+	require.NoError(t, err)
+	return delta
+}
+
+func changeEWFlag(t *testing.T, r *rand.Rand, id vclock.ID, f *EWFlag) *EWFlag {
+	if r.IntN(3) == 0 {
+		return f.Disable()
+	}
+	delta, err := f.Enable(id)
+	require.NoError(t, err)
+	return delta
+}
+
+func changeCounter(t *testing.T, r *rand.Rand, id vclock.ID, c *CausalCounter) *CausalCounter {
+	if r.IntN(5) == 0 {
+		return c.Reset()
+	}
+	delta, err := c.Add(id, r.Int64N(9)-4)
+	require.NoError(t, err)
+	return delta
+}
+
+func inContextOf[T Causal[T]](t *testing.T, s T) { inContext(t, s) }
+
+func rwLaws() laws[*RWSet[string]] {
+	return laws[*RWSet[string]]{func() *RWSet[string] { return new(RWSet[string]) }, changeRWSet(8),
+		func(t *testing.T, s *RWSet[string]) { s.invariant(t) }}
+}
+
+// TestNothingIsShared: a value, its deltas, its clones and what was merged into it have nothing in common that changes.
+// Planted and caught: a clone that shares its list, its map, or its further dots; a delta that is a part of the value; a
+// merge that takes over a map or a value of the other one.
+func TestNothingIsShared(t *testing.T) {
+	orLaws := laws[*ORSet[string]]{func() *ORSet[string] { return new(ORSet[string]) }, changeORSet,
+		func(t *testing.T, s *ORSet[string]) { s.invariant(t) }}
+	many := orLaws
+	many.zero = func() *ORSet[string] { return setBy(t, "a", someElements(15)...) } // enough for a hash table
+	t.Run("ORSet", orLaws.apart)
+	t.Run("large ORSet", many.apart)
+	t.Run("RWSet", rwLaws().apart)
+	t.Run("MVRegister", laws[*MVRegister[string]]{newRegister, changeRegister, inContextOf[*MVRegister[string]]}.apart)
+	t.Run("EWFlag", laws[*EWFlag]{func() *EWFlag { return new(EWFlag) }, changeEWFlag, inContextOf[*EWFlag]}.apart)
+	t.Run("DWFlag", laws[*DWFlag]{func() *DWFlag { return new(DWFlag) }, changeFlag, inContextOf[*DWFlag]}.apart)
+	t.Run("CausalCounter", laws[*CausalCounter]{func() *CausalCounter { return new(CausalCounter) }, changeCounter,
+		inContextOf[*CausalCounter]}.apart)
+	t.Run("ORMap of ORSet", mapLaws(3, orLaws.zero, changeORSet).apart)
+	inner := mapLaws(3, rwLaws().zero, rwLaws().change)
+	t.Run("ORMap of ORMap of RWSet", mapLaws(3, inner.zero, inner.change).apart)
+	counters := mapLaws(3, func() *CausalCounter { return new(CausalCounter) }, changeCounter)
+	t.Run("ORMap of CausalCounter", counters.apart)
+}
+
+// TestLawsOfMaps: maps of each type, with several changes in one delta, and maps in maps, where deltas take the short
+// ways on each level.
+func TestLawsOfMaps(t *testing.T) {
+	inner := mapLaws(4, rwLaws().zero, changeRWSet(4))
+	shortWays(t, mapLaws(12, inner.zero, inner.change))
+	shortWays(t, mapLaws(40, func() *DWFlag { return new(DWFlag) }, changeFlag))
+	shortWays(t, mapLaws(40, func() *CausalCounter { return new(CausalCounter) }, changeCounter))
+	shortWays(t, mapLaws(10, func() *ORSet[string] { return new(ORSet[string]) }, changeORSet))
+
+	r := seed.New(t)
+	few := mapLaws(2, rwLaws().zero, changeRWSet(2))
+	nested := mapLaws(2, few.zero, few.change)
+	nested.pairs(t, nested.run(t, r, 3, 12))
+	counters := mapLaws(2, func() *CausalCounter { return new(CausalCounter) }, changeCounter)
+	counters.pairs(t, counters.run(t, r, 3, 12))
+	flags := mapLaws(2, func() *DWFlag { return new(DWFlag) }, changeFlag)
+	flags.pairs(t, flags.run(t, r, 3, 12))
+	registers := mapLaws(2, newRegister, changeRegister)
+	registers.pairs(t, registers.run(t, r, 3, 12))
+}
