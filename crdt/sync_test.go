@@ -231,6 +231,18 @@ func TestSyncTooLong(t *testing.T) {
 		require.ErrorContains(t, err, "this side has one of")
 		require.Error(t, there)
 	}
+	giver, taker := counterReplica(t, "a", ReplicaConfig{}), counterReplica(t, "b", ReplicaConfig{})
+	add(t, giver, 1)
+	delta, err := giver.Delta(taker.Summary())
+	require.NoError(t, err)
+	for _, most := range []int{len(delta) - 1, len(delta)} {
+		a, b := net.Pipe()
+		done := make(chan error)
+		go func() { done <- Session{MaxMessage: most}.Sync(context.Background(), b, taker) }()
+		here := Session{MaxMessage: len(delta)}.Sync(context.Background(), a, giver)
+		there := <-done
+		require.Equal(t, most == len(delta), here == nil && there == nil, "%v, %v", here, there)
+	}
 	require.ErrorContains(t, Session{MaxMessage: -1}.Sync(context.Background(), nobody{}, w.nodes[0]), "MaxMessage is -1")
 	require.Panics(t, func() { _ = Sync(context.Background(), nil, w.nodes[0]) })
 }
@@ -465,6 +477,7 @@ func TestSyncConcurrent(t *testing.T) {
 			for range rounds * 5 {
 				fail <- r.Do(func(id vclock.ID, v *GCounter) (*GCounter, error) { return v.Add(id, 1) })
 				_ = r.Stats()
+				_, _ = all[(i+1)%replicas].Since(vclock.Vector{}) // while that one does the same
 			}
 		})
 		wg.Go(func() {
