@@ -394,13 +394,12 @@ func (r *Replica[T]) check(u update) error {
 			again[e.dot] = e.delta
 		}
 	}
-	if len(again) == 0 {
-		return nil
-	}
-	for _, e := range r.log.entries {
+	for i := len(r.log.entries) - 1; i >= 0 && len(again) > 0; i-- { // what comes again is mostly of late
+		e := r.log.entries[i]
 		if other, is := again[e.dot]; is && !bytes.Equal(e.delta, other) {
 			return fmt.Errorf("%w: %v is something else here", vclock.ErrForked, e.dot)
 		}
+		delete(again, e.dot)
 	}
 	return nil
 }
