@@ -23,82 +23,21 @@ func inContext[T Causal[T]](t *testing.T, v T) {
 	require.Equal(t, len(seen) > 0, v.alive())
 }
 
+func newRegister() *MVRegister[string] {
+	return NewMVRegister(vclock.Codec[string](vclock.StringCodec{}))
+}
+
 // TestMVRegisterLaws. Planted and caught: a Set whose delta does not say what it replaces, a join that takes what it has
 // seen before.
 func TestMVRegisterLaws(t *testing.T) {
-	laws[*MVRegister[string]]{
-		zero: newRegister,
-		change: func(t *testing.T, r *rand.Rand, id vclock.ID, s *MVRegister[string]) *MVRegister[string] {
-			if r.IntN(4) == 0 {
-				delta := s.Clear()
-				require.Empty(t, s.Values())
-				return delta
-			}
-			v := fmt.Sprint(r.IntN(3))
-			delta, err := s.Set(id, v)
-			require.NoError(t, err)
-			require.Equal(t, []string{v}, s.Values())
-			return delta
-		},
-		invariant: func(t *testing.T, s *MVRegister[string]) { inContext(t, s) },
-	}.check(t)
+	ofMVRegister().laws(inContext).check(t)
 }
 
-func TestEWFlagLaws(t *testing.T) {
-	laws[*EWFlag]{
-		zero: func() *EWFlag { return new(EWFlag) },
-		change: func(t *testing.T, r *rand.Rand, id vclock.ID, f *EWFlag) *EWFlag {
-			if r.IntN(3) == 0 {
-				delta := f.Disable()
-				require.False(t, f.Enabled())
-				return delta
-			}
-			delta, err := f.Enable(id)
-			require.NoError(t, err)
-			require.True(t, f.Enabled())
-			return delta
-		},
-		invariant: func(t *testing.T, f *EWFlag) { inContext(t, f) },
-	}.check(t)
-}
+func TestEWFlagLaws(t *testing.T) { ofEWFlag().laws(inContext).check(t) }
 
-func TestDWFlagLaws(t *testing.T) {
-	laws[*DWFlag]{
-		zero: func() *DWFlag { return new(DWFlag) },
-		change: func(t *testing.T, r *rand.Rand, id vclock.ID, f *DWFlag) *DWFlag {
-			if r.IntN(3) == 0 {
-				delta, err := f.Disable(id)
-				require.NoError(t, err)
-				require.False(t, f.Enabled())
-				return delta
-			}
-			delta, err := f.Enable(id)
-			require.NoError(t, err)
-			require.True(t, f.Enabled())
-			return delta
-		},
-		invariant: func(t *testing.T, f *DWFlag) { inContext(t, f) },
-	}.check(t)
-}
+func TestDWFlagLaws(t *testing.T) { ofDWFlag().laws(inContext).check(t) }
 
-func TestCausalCounterLaws(t *testing.T) {
-	laws[*CausalCounter]{
-		zero: func() *CausalCounter { return new(CausalCounter) },
-		change: func(t *testing.T, r *rand.Rand, id vclock.ID, c *CausalCounter) *CausalCounter {
-			if r.IntN(5) == 0 {
-				delta := c.Reset()
-				require.Zero(t, c.Value())
-				return delta
-			}
-			before, n := c.Value(), int64(r.IntN(9)-4)
-			delta, err := c.Add(id, n)
-			require.NoError(t, err)
-			require.Equal(t, before+n, c.Value())
-			return delta
-		},
-		invariant: func(t *testing.T, c *CausalCounter) { inContext(t, c) },
-	}.check(t)
-}
+func TestCausalCounterLaws(t *testing.T) { ofCausalCounter().laws(inContext).check(t) }
 
 func (s *RWSet[E]) invariant(t *testing.T) {
 	t.Helper()
@@ -220,6 +159,8 @@ func TestORMapLaws(t *testing.T) {
 		invariant: func(t *testing.T, m *ORMap[string, *ORSet[string]]) { m.invariant(t) },
 	}.check(t)
 }
+
+func newSets() *sets { return NewORMap[string](func() *ORSet[string] { return new(ORSet[string]) }) }
 
 type document = ORMap[string, *ORMap[int, *MVRegister[string]]]
 

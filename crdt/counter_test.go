@@ -2,7 +2,6 @@ package crdt
 
 import (
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,31 +9,9 @@ import (
 	"github.com/plinth-go/plinth/vclock"
 )
 
-func TestGCounterLaws(t *testing.T) {
-	laws[*GCounter]{
-		zero: func() *GCounter { return new(GCounter) },
-		change: func(t *testing.T, r *rand.Rand, id vclock.ID, c *GCounter) *GCounter {
-			before, n := c.Value(), uint64(r.IntN(4))
-			delta, err := c.Add(id, n)
-			require.NoError(t, err)
-			require.Equal(t, before+n, c.Value())
-			return delta
-		},
-	}.check(t)
-}
+func TestGCounterLaws(t *testing.T) { ofGCounter().laws(nil).check(t) }
 
-func TestPNCounterLaws(t *testing.T) {
-	laws[*PNCounter]{
-		zero: func() *PNCounter { return new(PNCounter) },
-		change: func(t *testing.T, r *rand.Rand, id vclock.ID, c *PNCounter) *PNCounter {
-			before, n := c.Value(), int64(r.IntN(7)-3)
-			delta, err := c.Add(id, n)
-			require.NoError(t, err)
-			require.Equal(t, before+n, c.Value())
-			return delta
-		},
-	}.check(t)
-}
+func TestPNCounterLaws(t *testing.T) { ofPNCounter().laws(nil).check(t) }
 
 // TestCountersAtTheirEnds: what does not fit is refused where it is added, and a sum that does not fit is
 // the closest that does. Planted and caught: a sum that wraps, a difference of sums that are cut off.

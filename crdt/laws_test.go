@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vclock"
 )
@@ -30,6 +31,16 @@ type laws[T state[T]] struct {
 	invariant func(t *testing.T, s T)
 }
 
+// laws makes them of a subject, whose model says elsewhere what a change has to do.
+func (s subject[T]) laws(invariant func(t *testing.T, s T)) laws[T] {
+	change := func(t *testing.T, r *rand.Rand, id vclock.ID, state T) T {
+		delta, err := s.do(state, id, s.some(r, []vclock.ID{"a", "b", "c"}))
+		require.NoError(t, err)
+		return delta
+	}
+	return laws[T]{s.zero, change, invariant}
+}
+
 func bytesOf[T state[T]](t testing.TB, s T) string {
 	t.Helper()
 	b, err := s.AppendBinary(nil)
@@ -41,11 +52,22 @@ func bytesOf[T state[T]](t testing.TB, s T) string {
 func (l laws[T]) check(t *testing.T) {
 	t.Helper()
 	r := seed.New(t)
-	for range 40 {
+	for range times(8, 20, 60) {
 		states := l.run(t, r, 3, 12)
 		l.pairs(t, states)
 		l.triples(t, r, states)
 	}
+}
+
+// times is how often something is done with the race detector, in the short form, and in the long one.
+func times(raced, short, long int) int {
+	switch {
+	case form.Raced():
+		return raced
+	case form.Long():
+		return long
+	}
+	return short
 }
 
 // run lets replicas change, and merge states and deltas of others, which may be old and come twice. It returns some

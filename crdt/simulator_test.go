@@ -3,7 +3,6 @@ package crdt
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 	"github.com/plinth-go/plinth/vclock"
 )
@@ -20,94 +18,50 @@ import (
 // two now and then, and brings states again that are long out of date. Replicas crash and come back with what
 // they had on disk, which may be old, and with a new epoch in their name.
 //
-// Beside each state it keeps which operations are known there, and asks a model that knows nothing of dots what
-// the value should be: after each step, not only at the end.
-
-// simSubject is a type under test, with O for its operations.
-type simSubject[T state[T], O any] struct {
-	zero func() T
-	op   func(r *rand.Rand) O
-	do   func(s T, id vclock.ID, op O) (T, error)
-	// kills, if there is such a thing, returns which of the operations that are known an operation undoes.
-	kills func(op O, known []simEvent[O]) []simEvent[O]
-	// value returns what String should say where some operations are known, in the order in which they were done.
-	value func(known []simEvent[O]) string
-	// carries, if there is such a thing, reports whether a delta has what its replica has done before, besides op.
-	carries func(op, before O) bool
-}
-
-// simEvent is an operation that was done.
-type simEvent[O any] struct {
-	op    O
-	by    vclock.ID
-	n     int       // which it is
-	kills simEvents // of what it undoes
-}
-
-// simEvents is a set of them.
-type simEvents uint64
+// Beside each state it keeps which events are known there, and asks the model of the subject what the value should
+// be: after each step, not only at the end.
 
 const maxEvents = 64
 
-func (s simEvents) has(n int) bool { return s>>n&1 > 0 }
-
-// alive leaves out what is undone by another.
-func alive[O any](known []simEvent[O]) (left []simEvent[O]) {
-	var killed simEvents
-	for _, e := range known {
-		killed |= e.kills
-	}
-	for _, e := range known {
-		if !killed.has(e.n) {
-			left = append(left, e)
-		}
-	}
-	return left
-}
-
 // world is the replicas and the network between them.
-type world[T state[T], O any] struct {
-	simSubject[T, O]
+type world[T state[T]] struct {
+	subject[T]
 	r        *rand.Rand
 	replicas []*simReplica[T]
-	cut      int           // replicas from here on are cut off from those before; 0 is no cut
-	flying   []simMessage  // what may come yet
-	old      []simMessage  // full states that may come once more
-	history  []simEvent[O] // all that was ever done
-	sameName bool          // whether a replica comes back without a new epoch
+	cut      int          // replicas from here on are cut off from those before; 0 is no cut
+	flying   []simMessage // what may come yet
+	old      []simMessage // full states that may come once more
+	history  []*event     // all that was ever done
+	sameName bool         // whether a replica comes back without a new epoch
 	trace    []string
 }
 
 type simReplica[T any] struct {
 	name, epoch int
 	state       T
-	known       simEvents
+	known       events
 	disk        simMessage
 }
 
 type simMessage struct {
 	from, to int
 	bytes    []byte
-	known    simEvents
+	known    events
 }
 
 func (p *simReplica[T]) id() vclock.ID { return vclock.ID(fmt.Sprintf("%c.%d", 'a'+p.name, p.epoch)) }
 
 // simulate runs a subject with many seeds.
-func (s simSubject[T, O]) simulate(t *testing.T) {
-	runs := 60
-	if form.Long() && !form.Raced() {
-		runs = 1000
-	}
+func (s subject[T]) simulate(t *testing.T) {
 	r := seed.New(t)
-	for range runs {
+	for range times(10, 30, 200) {
 		w := s.world(r)
 		require.NoError(t, w.run(150), "%s", strings.Join(w.trace, "\n"))
 	}
 }
 
-func (s simSubject[T, O]) world(r *rand.Rand) *world[T, O] {
-	w := &world[T, O]{simSubject: s, r: r}
+func (s subject[T]) world(r *rand.Rand) *world[T] {
+	w := &world[T]{subject: s, r: r}
 	empty, _ := s.zero().AppendBinary(nil)
 	for i := range 2 + r.IntN(4) {
 		w.replicas = append(w.replicas, &simReplica[T]{name: i, state: s.zero(), disk: simMessage{bytes: empty}})
@@ -116,7 +70,7 @@ func (s simSubject[T, O]) world(r *rand.Rand) *world[T, O] {
 }
 
 // run takes steps by chance, then lets all hear of all, and looks whether they agree.
-func (w *world[T, O]) run(steps int) error {
+func (w *world[T]) run(steps int) error {
 	for range steps {
 		if err := w.step(); err != nil {
 			return err
@@ -141,7 +95,7 @@ func (w *world[T, O]) run(steps int) error {
 	return nil
 }
 
-func (w *world[T, O]) step() error {
+func (w *world[T]) step() error {
 	i, j := w.r.IntN(len(w.replicas)), w.r.IntN(len(w.replicas))
 	p := w.replicas[i]
 	switch dice := w.r.IntN(100); {
@@ -174,53 +128,61 @@ func (w *world[T, O]) step() error {
 }
 
 // change does something at a replica, and sends the delta to all others.
-func (w *world[T, O]) change(i int) error {
+func (w *world[T]) change(i int) error {
 	if len(w.history) == maxEvents {
 		return nil
 	}
-	p, op := w.replicas[i], w.op(w.r)
-	e := simEvent[O]{op: op, by: p.id(), n: len(w.history)}
-	if w.kills != nil {
-		for _, undone := range w.kills(op, w.those(p.known)) {
-			e.kills |= 1 << undone.n
-		}
+	var ids []vclock.ID
+	for _, p := range w.replicas {
+		ids = append(ids, p.id())
 	}
+	p := w.replicas[i]
+	e := &event{op: w.some(w.r, ids), by: p.id(), n: len(w.history), saw: p.known.among(w.history)}
+	idle, why := w.consider(e)
 	before := p.state.Clone()
-	delta, err := w.do(p.state, p.id(), op)
-	if err != nil {
-		return err
+	delta, err := w.do(p.state, p.id(), e.op)
+	w.log("%v, and has %v", e, p.state)
+	switch {
+	case !errors.Is(err, why) || why == nil && err != nil:
+		return fmt.Errorf("%v: error %w, want %w", e, err, why)
+	case idle:
+		return w.checkIdle(p, before, delta, err)
 	}
 	w.history = append(w.history, e)
 	p.known |= 1 << e.n
-	w.log("%v does %v: %v", p.id(), op, p.state)
-	carried := simEvents(1 << e.n)
-	for _, before := range w.history[:e.n] {
-		if w.carries != nil && before.by == e.by && w.carries(op, before.op) {
-			carried |= 1 << before.n
-		}
-	}
 	for j := range w.replicas {
 		if j != i {
-			w.send(w.message(i, j, delta, carried))
+			w.send(w.message(i, j, delta, e.carried|1<<e.n))
 		}
 	}
 	return w.check(p, before)
 }
 
-func (w *world[T, O]) message(from, to int, s T, known simEvents) simMessage {
+// checkIdle looks whether nothing has happened.
+func (w *world[T]) checkIdle(p *simReplica[T], before, delta T, err error) error {
+	if order := p.state.Compare(before); order != vclock.Equal {
+		return fmt.Errorf("%v: %v, which is %v to what was before", p.id(), p.state, order)
+	}
+	if err == nil && delta.Compare(w.zero()) != vclock.Equal {
+		return fmt.Errorf("%v: nothing happened, and the delta is %v", p.id(), delta)
+	}
+	return w.check(p, before)
+}
+
+func (w *world[T]) message(from, to int, s T, known events) simMessage {
 	b, _ := s.AppendBinary(nil) // what fails does so when it is read
 	return simMessage{from, to, b, known}
 }
 
 // send loses one of four.
-func (w *world[T, O]) send(m simMessage) {
+func (w *world[T]) send(m simMessage) {
 	if w.r.IntN(4) > 0 {
 		w.flying = append(w.flying, m)
 	}
 }
 
 // arrive merges a message, unless it would have to come through the cut.
-func (w *world[T, O]) arrive(m simMessage) error {
+func (w *world[T]) arrive(m simMessage) error {
 	if m.from < w.cut != (m.to < w.cut) {
 		return nil
 	}
@@ -237,7 +199,7 @@ func (w *world[T, O]) arrive(m simMessage) error {
 }
 
 // crash brings a replica back as it is on disk.
-func (w *world[T, O]) crash(i int) error {
+func (w *world[T]) crash(i int) error {
 	p := w.replicas[i]
 	if !w.sameName {
 		p.epoch++
@@ -249,127 +211,24 @@ func (w *world[T, O]) crash(i int) error {
 }
 
 // check looks whether a replica has moved up, and has the value that it should.
-func (w *world[T, O]) check(p *simReplica[T], before T) error {
+func (w *world[T]) check(p *simReplica[T], before T) error {
 	if order := p.state.Compare(before); order != vclock.Equal && order != vclock.After {
 		return fmt.Errorf("%v: %v, which is %v to what was before", p.id(), p.state, order)
 	}
-	if want := w.value(w.those(p.known)); p.state.String() != want {
-		return fmt.Errorf("%v has %v, want %v", p.id(), p.state, want)
+	want := w.value(w.alive(p.known.among(w.history)))
+	if got := w.shown(p.state); got != want {
+		return fmt.Errorf("%v has %v, want %v", p.id(), got, want)
 	}
 	return nil
 }
 
-func (w *world[T, O]) those(known simEvents) []simEvent[O] {
-	all := make([]simEvent[O], 0, bits.OnesCount64(uint64(known)))
-	for _, e := range w.history {
-		if known.has(e.n) {
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-func (w *world[T, O]) log(format string, args ...any) {
+func (w *world[T]) log(format string, args ...any) {
 	w.trace = append(w.trace, fmt.Sprintf(format, args...))
 }
 
-// TestSimulator has a line for each type. Planted and caught: a join that keeps what the other one has
-// removed, or forgets to look at the element that has taken the place of one that went; an addition whose delta does
-// not say which dots it replaces.
+// TestSimulator runs each type. What it has caught is told above subjects.
 func TestSimulator(t *testing.T) {
-	t.Run("GCounter", simGCounter().simulate)
-	t.Run("PNCounter", simPNCounter().simulate)
-	t.Run("ORSet", simORSet().simulate)
-}
-
-func sum(known []simEvent[int]) (n int) {
-	for _, e := range known {
-		n += e.op
-	}
-	return n
-}
-
-func simGCounter() simSubject[*GCounter, int] {
-	return simSubject[*GCounter, int]{
-		zero:    func() *GCounter { return new(GCounter) },
-		op:      func(r *rand.Rand) int { return 1 + r.IntN(5) },
-		do:      func(c *GCounter, id vclock.ID, n int) (*GCounter, error) { return c.Add(id, uint64(n)) },
-		value:   func(known []simEvent[int]) string { return fmt.Sprint(sum(known)) },
-		carries: func(int, int) bool { return true },
-	}
-}
-
-// simPNCounter: of a PNCounter, a delta has all of one side.
-func simPNCounter() simSubject[*PNCounter, int] {
-	return simSubject[*PNCounter, int]{
-		zero:    func() *PNCounter { return new(PNCounter) },
-		op:      func(r *rand.Rand) int { return r.IntN(9)*2 - 9 },
-		do:      func(c *PNCounter, id vclock.ID, n int) (*PNCounter, error) { return c.Add(id, int64(n)) },
-		value:   func(known []simEvent[int]) string { return fmt.Sprint(sum(known)) },
-		carries: func(n, before int) bool { return n < 0 == (before < 0) },
-	}
-}
-
-// setOp adds or removes an element; or removes all, if it is "".
-type setOp struct {
-	add     bool
-	element string
-}
-
-func (o setOp) String() string {
-	switch {
-	case o.add:
-		return "add " + o.element
-	case o.element == "":
-		return "clear"
-	}
-	return "remove " + o.element
-}
-
-func someSetOp(r *rand.Rand) setOp {
-	e := string(rune('p' + r.IntN(4)))
-	switch dice := r.IntN(16); {
-	case dice < 9:
-		return setOp{true, e}
-	case dice < 15:
-		return setOp{false, e}
-	}
-	return setOp{}
-}
-
-// simORSet: an operation undoes the additions that it sees, of its element or of all.
-func simORSet() simSubject[*ORSet[string], setOp] {
-	return simSubject[*ORSet[string], setOp]{
-		zero: func() *ORSet[string] { return new(ORSet[string]) },
-		op:   someSetOp,
-		do: func(s *ORSet[string], id vclock.ID, op setOp) (*ORSet[string], error) {
-			switch {
-			case op.add:
-				return s.Add(id, op.element)
-			case op.element == "":
-				return s.Clear(), nil
-			}
-			return s.Remove(op.element), nil
-		},
-		kills: func(op setOp, known []simEvent[setOp]) (undone []simEvent[setOp]) {
-			for _, e := range alive(known) {
-				if e.op.add && (op.element == "" || op.element == e.op.element) {
-					undone = append(undone, e)
-				}
-			}
-			return undone
-		},
-		value: func(known []simEvent[setOp]) string {
-			there := []string{}
-			for _, e := range alive(known) {
-				if e.op.add {
-					there = append(there, e.op.element)
-				}
-			}
-			slices.Sort(there)
-			return fmt.Sprint(slices.Compact(there))
-		},
-	}
+	eachSubject(t, anySubject.simulate)
 }
 
 // TestSameNameAgain: a replica that comes back from an old state must have another name. Under the same one it gives
@@ -408,7 +267,7 @@ func TestSameNameAgain(t *testing.T) {
 func TestSimulatorSeesSameName(t *testing.T) {
 	bad := 0
 	for i := range 40 {
-		w := simORSet().world(rand.New(rand.NewPCG(1, uint64(i))))
+		w := ofORSet().world(rand.New(rand.NewPCG(1, uint64(i))))
 		w.sameName = true
 		if w.run(150) != nil {
 			bad++
