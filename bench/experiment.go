@@ -33,6 +33,7 @@ func experiments() []experiment {
 		hashringExperiment(),
 		breakerExperiment(),
 		vclockExperiment(),
+		crdtExperiment(),
 	}
 }
 

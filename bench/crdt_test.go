@@ -1,0 +1,374 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/plinth-go/plinth/bench/report"
+	"github.com/plinth-go/plinth/crdt"
+	"github.com/plinth-go/plinth/vclock"
+)
+
+func quietCrdt() *crdtResults {
+	s := &session{profile: tiny()[0], again: func(string) string { return "go run" }, progress: newProgress(new(bytes.Buffer))}
+	return &crdtResults{s: s}
+}
+
+// TestCrdtRun looks at what the program leaves; that the numbers are right, TestPicturesOfCrdt looks at.
+func TestCrdtRun(t *testing.T) {
+	notRaced(t)
+	o := bench(t, t.Context(), "crdt")
+	require.Equal(t, exitOK, o.code, o.stderr)
+	testPages(t, o, 6, 6)
+	var back struct{ Results []report.Result }
+	require.NoError(t, json.Unmarshal(o.json, &back))
+	kinds, sets := len(crdtKinds()), len(churnNames(false))+len(churnNames(true))
+	require.Len(t, back.Results, kinds*(len(crdtChanges())+1+len(crdtReplicas()))+len(trafficWays())*len(trafficSizes())+
+		sets*len(churnAdds())+4*len(awayMissed())+len(logNames())*(logEnds+1))
+	for _, r := range back.Results {
+		require.Equal(t, "simulation", r.Load)
+		require.Zero(t, r.PerSecond, "no time")
+	}
+	for _, want := range []report.Result{
+		{Experiment: "crdt/size/type=ORSet", Metrics: map[string]float64{"replicas": 3, "changes": 10_000, "bytes": 1824}},
+		{Experiment: "crdt/deltas/type=ORSet", Metrics: map[string]float64{"replicas": 3, "changes": 10_000, "delta_bytes_median": 34, "delta_bytes_max": 36}},
+		{Experiment: "crdt/replicas/type=GCounter", Metrics: map[string]float64{
+			"replicas": 64, "changes": 2000, "bytes": 230, "delta_bytes_median": 13, "delta_bytes_max": 14,
+		}},
+		{Experiment: "crdt/traffic/sent=" + bySync, Metrics: map[string]float64{
+			"replicas": 3, "elements": 100, "state_bytes": 1721, "rounds": 5, "bytes": 3768, "bytes_per_change": 125.6,
+		}},
+		{Experiment: "crdt/churn/set=ORSet/the-same-again", Metrics: map[string]float64{"elements": 200, "additions_per_element": 100, "bytes": 3622}},
+		{Experiment: "crdt/away/by=" + catchSmall, Metrics: map[string]float64{
+			"missed": 1100, "bytes": 13_102, "deltas_kept": 988, "log_bytes": 65_500, "full": 1,
+		}},
+		{Experiment: "crdt/log/run=" + logForgot, Metrics: map[string]float64{"meeting": 80, "deltas": 0, "log_bytes": 0, "behind": 0}},
+		{Experiment: "crdt/log/run=" + logKept, Metrics: map[string]float64{"meeting": 40, "deltas": 420, "log_bytes": 27_862, "behind": 1}},
+	} {
+		want.Load, want.Workers, want.Rounds = "simulation", 1, 1
+		require.Contains(t, back.Results, want)
+	}
+}
+
+// testCrdtSizes: exact.
+func testCrdtSizes(t *testing.T, r *crdtResults) {
+	want := map[string][]int{ // states by changes, the median delta and the largest one; states by replicas
+		nameGCounter:    {19, 21, 22, 22, 14, 14, 14, 22, 75, 230},
+		namePNCounter:   {34, 37, 43, 43, 15, 15, 27, 43, 149, 415},
+		nameBounded:     {75, 98, 104, 110, 90, 102, 29, 104, 974, 2764},
+		nameCausal:      {30, 33, 39, 42, 23, 24, 21, 39, 125, 466},
+		nameLWWRegister: {36, 36, 36, 36, 36, 36, 36, 36, 36, 36},
+		nameMVRegister:  {37, 37, 41, 41, 35, 44, 33, 41, 77, 226},
+		nameEWFlag:      {23, 23, 27, 27, 18, 21, 19, 27, 63, 212},
+		nameDWFlag:      {24, 24, 28, 28, 22, 31, 20, 28, 64, 213},
+		nameGSet:        {142, 1402, 14_003, 140_003, 16, 16, 28_003, 28_003, 28_003, 28_003},
+		nameTwoPSet:     {143, 1403, 7704, 70_704, 17, 17, 14_704, 14_704, 14_704, 14_704},
+		nameLWWSet:      {268, 2518, 13_769, 126_269, 39, 39, 26_265, 26_269, 26_296, 26_397},
+		nameRWSet:       {201, 1821, 10_333, 95_833, 37, 46, 19_953, 19_833, 18_962, 19_111},
+		nameORSet:       {191, 1721, 1824, 1824, 34, 36, 1816, 1824, 1761, 1910},
+		nameORMap:       {261, 2421, 2524, 2524, 41, 43, 2516, 2524, 2461, 2610},
+	}
+	require.Len(t, r.sizes, len(want))
+	for _, s := range r.sizes {
+		got := append(append([]int{}, s.states...), s.deltas.median, s.deltas.most)
+		for _, of := range s.ofReplicas {
+			got = append(got, of.state)
+			require.LessOrEqual(t, of.deltas.median, of.deltas.most)
+		}
+		require.Equal(t, want[s.name], got, s.name)
+	}
+	for name, want := range map[string]deltaSizes{nameGCounter: {13, 14}, nameORSet: {32, 34}, nameBounded: {1373, 2569}} {
+		require.Equal(t, want, r.shared(name, 64).deltas, name)
+	}
+}
+
+// testCrdtTraffic: exact; full states grow with the set, deltas hardly.
+func testCrdtTraffic(t *testing.T, r *crdtResults) {
+	want := map[string][]int{
+		byStates: {5730, 51_630, 529_530, 5_389_530},
+		bySync:   {3768, 3768, 3993, 3993},
+		byBuffer: {1224, 1194, 1314, 1314},
+	}
+	for _, way := range trafficWays() {
+		for i, n := range trafficSizes() {
+			c := r.traffic(way, n)
+			require.Equal(t, want[way][i], c.bytes, "%s, %d", way, n)
+			require.Equal(t, []int{191, 1721, 17_659, 179_659}[i], c.state)
+			if way == byStates && n >= 100 {
+				require.InEpsilon(t, 6*c.state, c.round(), 0.01, "three send it to two others")
+			}
+		}
+	}
+}
+
+// testCrdtChurn: exact. Where the same element comes back it is the set of TestORSetSize in package crdt.
+func testCrdtChurn(t *testing.T, r *crdtResults) {
+	for again, want := range map[bool]map[string][]int{
+		false: {
+			nameTombstones: {3434, 11_399, 40_709, 124_685, 418_678},
+			nameLWWSet:     {5019, 15_019, 50_019, 150_019, 500_020},
+			nameRWSet:      {3622, 11_197, 37_827, 113_833, 379_837},
+			nameTwoPSet:    {2804, 8405, 28_005, 84_005, 280_006},
+			nameBareTombs:  {3434, 4454, 8654, 20_654, 62_655},
+			nameForgot:     {3622, 3750, 3807, 3819, 3825},
+			nameORSet:      {3422, 3499, 3589, 3613, 3622},
+		},
+		true: {
+			nameTombstones: {3434, 5399, 13_709, 37_685, 121_677},
+			nameLWWSet:     {5019, 5019, 5019, 5019, 5019},
+			nameRWSet:      {3622, 3750, 3807, 3819, 3825},
+			nameBareTombs:  {3434, 4454, 8654, 20_654, 62_655},
+			nameForgot:     {3622, 3750, 3807, 3819, 3825},
+			nameORSet:      {3422, 3499, 3589, 3613, 3622},
+		},
+	} {
+		require.Len(t, churnNames(again), len(want))
+		for _, name := range churnNames(again) {
+			require.Equal(t, want[name], r.churn(name, again).bytes, "%s, %v", name, again)
+		}
+	}
+	require.Equal(t, deltaSizes{34, 36}, r.churn(nameORSet, false).deltas)
+	require.Equal(t, deltaSizes{30, 31}, r.churn(nameTombstones, true).deltas)
+	require.GreaterOrEqual(t, last(r.churn(nameTombstones, true).bytes), 20*last(r.churn(nameORSet, true).bytes))
+}
+
+// testCrdtAway: exact; and who has missed too much gets the full state, nobody else.
+func testCrdtAway(t *testing.T, r *crdtResults) {
+	const full = 13_102
+	for i, missed := range awayMissed() {
+		small, large, buffer, state := r.away.small[i], r.away.large[i], r.away.buffer[i], r.away.full[i]
+		require.Equal(t, []int{491, 1291, 4092, 12_134, 19_924, full, full, full, full}[i], small.bytes)
+		require.Equal(t, []int{491, 1291, 4092, 12_134, 19_924, 22_384, 40_834, 122_834, 409_920}[i], large.bytes)
+		require.Equal(t, []int{164, 424, 1334, 3939, 6409, 13_021, 13_021, 13_021, 13_023}[i], buffer.bytes)
+		require.InEpsilon(t, 13_017, state.bytes, 0.02)
+		require.Equal(t, missed > 985, small.state)
+		require.False(t, large.state)
+		require.Equal(t, missed > 1024, buffer.state)
+		require.Equal(t, missed, large.deltas)
+		require.LessOrEqual(t, small.log, awayLog)
+		for _, c := range []catchUp{small, large, buffer, state} {
+			require.Equal(t, missed, c.missed)
+		}
+	}
+	even := r.even()
+	require.Equal(t, []int{635, 42_225}, []int{even.deltas, even.log})
+}
+
+// testCrdtLogs: the course of the log. All are the same until the phone leaves, and in the end.
+func testCrdtLogs(t *testing.T, r *crdtResults) {
+	phone, kept, forgot, there := []vclock.ID{phoneName}, r.log(logKept), r.log(logForgot), r.log(logThere)
+	for i := 1; i <= logEnds; i++ {
+		want := awayChanges
+		require.Equal(t, want, there.deltas[i])
+		if i > logLeaves && i <= logReturns { // a server hears what the phone has when they meet once more
+			want = min(awayChanges*(i-logLeaves+1), kept.deltas[i])
+			require.GreaterOrEqual(t, want, min(awayChanges*(i-logLeaves+1), 985))
+		}
+		require.Equal(t, want, kept.deltas[i], i)
+		require.Equal(t, phone, kept.behind[i])
+		require.LessOrEqual(t, kept.bytes[i], awayLog)
+		switch {
+		case i < logForgets:
+			require.Equal(t, []int{kept.deltas[i], kept.bytes[i]}, []int{forgot.deltas[i], forgot.bytes[i]})
+			require.Equal(t, phone, forgot.behind[i])
+		case i < logReturns:
+			require.Equal(t, []int{0, 0}, []int{forgot.deltas[i], forgot.bytes[i]})
+			require.Empty(t, forgot.behind[i])
+		case i > logReturns:
+			require.Equal(t, kept.deltas[i], forgot.deltas[i])
+		}
+	}
+	require.Equal(t, 69, kept.fills())
+	require.Equal(t, 986, kept.deltas[69])
+	require.Equal(t, []int{13_102, 13_102, 505}, []int{kept.back, forgot.back, there.back})
+	require.Equal(t, missing(r.away.small, 2000).bytes, kept.back, "the full state, as 100 meetings are 2,000 changes")
+}
+
+// TestCrdtMeetings lets replicas meet, also under the race detector: their sessions are of two goroutines each.
+func TestCrdtMeetings(t *testing.T) {
+	for way, want := range map[string]int{byStates: 5730, bySync: 3768, byBuffer: 1224} {
+		c, err := countTrafficOf(t.Context(), way, 10)
+		require.NoError(t, err)
+		require.Equal(t, trafficCell{way: way, elements: 10, state: 191, bytes: want}, c)
+	}
+	g, err := newAwayGroup(0)
+	require.NoError(t, err)
+	left, err := g.leave(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, g.work(t.Context()))
+	c, err := g.comeBack(t.Context(), left)
+	require.NoError(t, err)
+	require.Equal(t, catchUp{bytes: 491, deltas: awayChanges, log: 1316}, c)
+}
+
+// TestCrdtPlays: what is measured is what the report says. Planted and caught: the newest element that goes in place of the
+// oldest; a replica that makes all changes; rights that are only given to oneself.
+func TestCrdtPlays(t *testing.T) {
+	played := map[string]string{}
+	for _, kind := range crdtKinds() {
+		play := kind.begin()
+		for i := range 204 {
+			_, err := play.change(crdtTurn{number: i, replicas: 3, who: i / 2 % 3, round: i / 6})
+			require.NoError(t, err, kind.name)
+		}
+		switch p := play.(type) {
+		case *typedPlay[*stringSet]:
+			testHundred(t, p.value)
+			played[kind.name] = p.value.Context().String()
+		case *typedPlay[*crdt.TwoPSet[string]]:
+			testHundred(t, p.value)
+		case *typedPlay[*crdt.LWWSet[string]]:
+			testHundred(t, p.value)
+		case *typedPlay[*crdt.RWSet[string]]:
+			testHundred(t, p.value)
+			require.Equal(t, 52, p.value.Removed())
+		case *typedPlay[*mapOfSets]:
+			require.Equal(t, crdtAlive, p.value.Len())
+			require.True(t, p.value.Has(elementName(52)) && !p.value.Has(elementName(51)))
+		case *typedPlay[*crdt.GSet[string]]:
+			require.Equal(t, 204, p.value.Len())
+		case *typedPlay[*crdt.BoundedCounter]:
+			played[kind.name] = fmt.Sprint(p.value, p.value.Rights(replicaName(0)), p.value.Rights(replicaName(1)), p.value.Rights(replicaName(2)))
+		}
+	}
+	require.Equal(t, map[string]string{
+		nameORSet:   `{"node-0000":"1-51", "node-0001":"1-51", "node-0002":"1-50"}`,
+		nameBounded: "51 19 17 15",
+	}, played)
+}
+
+// testHundred: the oldest have gone.
+func testHundred(t *testing.T, s interface {
+	Len() int
+	Has(string) bool
+}) {
+	t.Helper()
+	require.Equal(t, crdtAlive, s.Len())
+	require.True(t, s.Has(elementName(52)) && s.Has(elementName(151)))
+	require.False(t, s.Has(elementName(51)))
+}
+
+// TestTombstoneSet: by hand.
+func TestTombstoneSet(t *testing.T) {
+	a, b := churnTurn{id: "a", element: "milk"}, churnTurn{id: "b", element: "milk"}
+	for _, bare := range []bool{false, true} {
+		s := newTombstoneSet(bare)
+		must := func(n int, err error) int {
+			require.NoError(t, err)
+			return n
+		}
+		require.Equal(t, 3, must(s.bytes()), "no names, no elements, no tombstones")
+		require.Equal(t, 1+2+1+5+1+2+1, must(s.add(a)), "a name, an element with a tag, no tombstone")
+		require.Equal(t, 1+2+1+5+1+2+1, must(s.add(b)))
+		require.Equal(t, 1+2*2+1+5+1+2*2+1, must(s.bytes()))
+		require.Equal(t, []string{"milk"}, s.left())
+		require.Equal(t, 1+2*2+1+1+2*2, must(s.remove(b)), "two tombstones")
+		require.Empty(t, s.left())
+		require.Equal(t, 3, must(s.remove(a)), "they are there")
+		if bare {
+			require.Equal(t, 1+2*2+1+1+2*2, must(s.bytes()))
+		} else {
+			require.Equal(t, 1+2*2+1+5+1+2*2+1+2*2, must(s.bytes()))
+		}
+		must(s.add(a))
+		require.Equal(t, []string{"milk"}, s.left(), "it may come back")
+	}
+}
+
+// TestLogCost: what the notes say that a delta takes in a log.
+func TestLogCost(t *testing.T) {
+	g, err := newAwayGroup(0)
+	require.NoError(t, err)
+	before, size := g.servers[0].Stats().LogBytes, 0
+	require.NoError(t, g.do(0, func(id vclock.ID, s *stringSet) (*stringSet, error) {
+		delta, err := s.Add(id, "x")
+		require.NoError(t, err)
+		size, err = formLen(delta)
+		return delta, err
+	}))
+	require.Equal(t, 48+size, g.servers[0].Stats().LogBytes-before)
+}
+
+// TestBadReplicasAreNotMeasured: if replicas differ, or have something else than they should, there is no number.
+func TestBadReplicasAreNotMeasured(t *testing.T) {
+	liar := &typedPlay[*crdt.GCounter]{new(crdt.GCounter), new(crdt.GCounter), func(c *crdt.GCounter, u crdtTurn) (*crdt.GCounter, error) {
+		_, err := c.Add(u.id(), 1)
+		return new(crdt.GCounter), err
+	}}
+	_, err := liar.change(crdtTurn{replicas: 1})
+	require.NoError(t, err)
+	_, err = liar.state()
+	require.ErrorIs(t, err, errDiffer)
+
+	for name, spoil := range map[string]func(g *stateGroup){
+		"another element":  func(g *stateGroup) { _, _ = g.sets[0].Add("x", "a"); g.sets[0].Remove(elementName(15)) },
+		"one too many":     func(g *stateGroup) { _, _ = g.sets[0].Add("x", elementName(25)) },
+		"one too few":      func(g *stateGroup) { g.sets[0].Remove(elementName(24)) },
+		"others differ":    func(g *stateGroup) { g.sets[2].Remove(elementName(20)) },
+		"nothing is there": func(g *stateGroup) { g.sets[0] = stringSet{} },
+	} {
+		g := new(stateGroup)
+		for who := range g.sets {
+			for i := 15; i < 25; i++ {
+				_, _ = g.sets[who].Add("x", elementName(i))
+			}
+		}
+		_, err := checkTraffic(g, 10)
+		require.NoError(t, err)
+		spoil(g)
+		_, err = checkTraffic(g, 10)
+		require.ErrorIs(t, err, errDiffer, name)
+	}
+
+	for _, spoil := range []setChange{
+		func(id vclock.ID, s *stringSet) (*stringSet, error) { return s.Add(id, "more") },
+		func(_ vclock.ID, s *stringSet) (*stringSet, error) { return s.Remove(awayElement(1, 500)), nil },
+		func(id vclock.ID, s *stringSet) (*stringSet, error) {
+			delta := s.Remove(awayElement(0, 1))
+			more, err := s.Add(id, "another")
+			return crdt.Join(delta, more), err
+		},
+	} {
+		g, err := newAwayGroup(0)
+		require.NoError(t, err)
+		_, err = meetOne(t.Context(), g.servers[0], g.servers[1])
+		require.NoError(t, err)
+		require.NoError(t, g.check(g.servers[1]))
+		require.NoError(t, g.servers[1].Do(spoil))
+		require.ErrorIs(t, g.check(g.servers[1]), errDiffer)
+	}
+
+	_, _, err = countChurnOf(lazySet{newTombstoneSet(false)}, 2, false)
+	require.ErrorIs(t, err, errDiffer)
+}
+
+// lazySet never removes.
+type lazySet struct{ *tombstoneSet }
+
+func (lazySet) remove(churnTurn) (int, error) { return 0, nil }
+
+// TestMeetOneFails: the error of either side, and nobody is left waiting.
+func TestMeetOneFails(t *testing.T) {
+	one, err := newPhone("one", 1)
+	require.NoError(t, err)
+	same, err := newPhone("one", 1)
+	require.NoError(t, err)
+	_, err = meetOne(t.Context(), one, same)
+	require.ErrorIs(t, err, vclock.ErrForked)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = meetOne(ctx, one, same)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestInterruptCrdt(t *testing.T) {
+	notRaced(t)
+	for _, at := range []string{"[1/5] crdt: counting", "[2/5] crdt: counting"} {
+		interrupt(t, at, "crdt")
+	}
+}
