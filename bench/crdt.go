@@ -46,8 +46,8 @@ func (r *crdtResults) count(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
-		{"sizes", r.countSizes},
 		{"traffic", r.countTraffic},
+		{"sizes", r.countSizes},
 		{"churn", r.countChurn},
 		{"one is away", r.countAway},
 		{"its log", r.countLogs},

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +27,7 @@ func TestPicturesOfCrdt(t *testing.T) {
 	part := r.part()
 	testParts(t, part.Facts, part.Figures, part.Tables, part.Notes)
 	testCrdtCaptions(t, part)
+	testCrdtReadme(t, r)
 	for name, test := range map[string]func(*testing.T, *crdtResults){
 		"sizes": testCrdtSizes, "traffic": testCrdtTraffic, "churn": testCrdtChurn, "away": testCrdtAway, "logs": testCrdtLogs,
 	} {
@@ -49,5 +53,38 @@ func testCrdtCaptions(t *testing.T, part report.Part) {
 		{"1,077,906 B", "262 B", "3", "6", "10,000"}, {"418,678 B", "3,622 B", "200", "100"}, {"36 B", "10,000", "100"}, {"985", "64 KiB"},
 	} {
 		require.Equal(t, numbers, number.FindAllString(part.Facts[i].Value+" "+part.Facts[i].Label, -1))
+	}
+}
+
+// testCrdtReadme: the numbers of crdt/README.md are those of the experiment.
+func testCrdtReadme(t *testing.T, r *crdtResults) {
+	t.Helper()
+	text, err := os.ReadFile("../crdt/README.md")
+	require.NoError(t, err)
+	_, costs, _ := strings.Cut(string(text), "## What it costs")
+	costs, _, _ = strings.Cut(costs, "## What holds")
+	costs = strings.Join(strings.Fields(costs), " ")
+	for _, s := range r.sizes {
+		row := []string{s.name, grouped(r.state(s.name, 100)), grouped(r.state(s.name, 10_000)), grouped(r.shared(s.name, 64).state), fmt.Sprint(s.deltas.median), fmt.Sprint(s.deltas.most)}
+		require.Contains(t, costs, "| "+strings.Join(row, " | ")+" |")
+	}
+	round := func(way string, n int) string { return grouped(r.traffic(way, n).round()) }
+	churned := func(name string, again bool) string { return grouped(last(r.churn(name, again).bytes)) }
+	caught := func(all []catchUp, missed int) string { return grouped(missing(all, missed).bytes) }
+	most := last(awayMissed())
+	for _, sentence := range []string{
+		fmt.Sprintf("the median is %s bytes for 64 replicas", grouped(r.shared(nameBounded, 64).deltas.median)),
+		fmt.Sprintf("a set of 10,000 elements costs %s bytes; with sessions of [Sync](sync.go) %s, with a [Buffer](buffer.go) %s. With 10 elements it is %s, %s and %s.",
+			round(byStates, 10_000), round(bySync, 10_000), round(byBuffer, 10_000), round(byStates, 10), round(bySync, 10), round(byBuffer, 10)),
+		fmt.Sprintf("with tags and tombstones, has %s bytes, and %s if it keeps nothing", churned(nameTombstones, false), churned(nameBareTombs, false)),
+		fmt.Sprintf("an ORSet %s. An LWWSet has %s, an RWSet %s, or %s once", churned(nameORSet, false), churned(nameLWWSet, false), churned(nameRWSet, false), churned(nameForgot, false)),
+		fmt.Sprintf("the set with tombstones has %s, and an LWWSet %s:", churned(nameTombstones, true), churned(nameLWWSet, true)),
+		fmt.Sprintf("its log has %d deltas while all take part", r.log(logKept).deltas[logLeaves]),
+		fmt.Sprintf("that is 64 KiB, or %d deltas", missing(r.away.small, most).deltas),
+		fmt.Sprintf("It costs %s bytes to catch up with 200 changes of a set of 1,000 elements, and %s with a Buffer, which joins them. The full state has %s.",
+			caught(r.away.large, 200), caught(r.away.buffer, 200), caught(r.away.full, most)),
+		fmt.Sprintf("who has missed 20,000 changes gets %s bytes. Here deltas and state are the same at %d changes, which take %d KiB of log.", caught(r.away.large, most), r.even().deltas, r.even().log>>10),
+	} {
+		require.Contains(t, costs, sentence)
 	}
 }
