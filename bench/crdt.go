@@ -12,7 +12,7 @@ import (
 // The experiment of package crdt asks what each type takes in bytes, and each change of it, by how many changes and how many
 // replicas there were (crdt_size.go); what goes over the wire if replicas send each other all they have, or what is
 // new (crdt_traffic.go); what is left of that which was removed (crdt_churn.go); and what happens if one
-// replica is away for long (crdt_away.go). All that is counted, and the same on every machine.
+// replica is away for long (crdt_away.go, crdt_log.go). All that is counted, and the same on every machine.
 func crdtExperiment() experiment {
 	return experiment{
 		name:  "crdt",
