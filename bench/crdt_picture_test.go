@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,6 +28,7 @@ func TestPicturesOfCrdt(t *testing.T) {
 	part := r.part()
 	testParts(t, part.Facts, part.Figures, part.Tables, part.Notes)
 	testCrdtCaptions(t, part)
+	testCrdtTables(t, part.Tables)
 	testCrdtReadme(t, r)
 	for name, test := range map[string]func(*testing.T, *crdtResults){
 		"sizes": testCrdtSizes, "traffic": testCrdtTraffic, "churn": testCrdtChurn, "away": testCrdtAway, "logs": testCrdtLogs,
@@ -53,6 +55,39 @@ func testCrdtCaptions(t *testing.T, part report.Part) {
 		{"1,077,906 B", "262 B", "3", "6", "10,000"}, {"418,678 B", "3,622 B", "200", "100"}, {"36 B", "10,000", "100"}, {"985", "64 KiB"},
 	} {
 		require.Equal(t, numbers, number.FindAllString(part.Facts[i].Value+" "+part.Facts[i].Label, -1))
+	}
+}
+
+// testCrdtTables looks at a row of each table, from head to end.
+func testCrdtTables(t *testing.T, tables []report.Table) {
+	t.Helper()
+	for i, want := range [][2][]string{
+		{{"type", "10", "100", "1,000", "10,000", "delta", "largest delta"}, {"MVRegister", "37", "37", "41", "41", "35", "44"}},
+		{
+			{"type", "state, 1", "state, 3", "state, 16", "state, 64", "delta, 1", "delta, 3", "delta, 16", "delta, 64"},
+			{"BoundedCounter", "29", "104", "974", "2,764", "27, 29", "84, 96", "631, 928", "1,373, 2,569"},
+		},
+		{{"what is sent", "elements", "state", "bytes", "of a change"}, {bySync, "1,000", "17,659", "798", "133"}},
+		{{"set", "what comes", "1", "3", "10", "30", "100", "delta", "largest delta"}, {nameTombstones, "the same again", "3,434", "5,399", "13,709", "37,685", "121,677", "30", "31"}},
+		{
+			{"missed", catchSmall, "deltas in it", catchLarge, "bytes of log", catchBuffer, catchFull},
+			{"1,100", "13,102 (full)", "988", "22,384", "72,888", "13,021 (full)", "13,017"},
+		},
+		{
+			{"run", "meeting 20", "meeting 40", "meeting 60", "meeting 79", "meeting 80", "meeting 119", "meeting 121", "comes back"},
+			{logForgot, "20, phone", "420, phone", "820, phone", "985, phone", "0, nobody", "0, nobody", "20, phone", "13,102"},
+		},
+	} {
+		var head []string
+		for _, c := range tables[i].Columns {
+			head = append(head, c.Name)
+		}
+		require.Equal(t, want[0], head)
+		found := false
+		for _, row := range tables[i].Rows {
+			found = found || slices.Equal(want[1], row.Cells)
+		}
+		require.True(t, found, "%s: %v", tables[i].Title, want[1])
 	}
 }
 

@@ -306,9 +306,13 @@ func TestBadReplicasAreNotMeasured(t *testing.T) {
 	require.ErrorIs(t, err, errDiffer)
 
 	for name, spoil := range map[string]func(g *stateGroup){
-		"another element":  func(g *stateGroup) { _, _ = g.sets[0].Add("x", "a"); g.sets[0].Remove(elementName(15)) },
-		"one too many":     func(g *stateGroup) { _, _ = g.sets[0].Add("x", elementName(25)) },
-		"one too few":      func(g *stateGroup) { g.sets[0].Remove(elementName(24)) },
+		"another element": func(g *stateGroup) { _, _ = g.sets[0].Add("x", "a"); g.sets[0].Remove(elementName(15)) },
+		"one too many":    func(g *stateGroup) { _, _ = g.sets[0].Add("x", elementName(25)) },
+		"all have too few": func(g *stateGroup) {
+			for who := range g.sets {
+				g.sets[who].Remove(elementName(24))
+			}
+		},
 		"others differ":    func(g *stateGroup) { g.sets[2].Remove(elementName(20)) },
 		"nothing is there": func(g *stateGroup) { g.sets[0] = stringSet{} },
 	} {
@@ -360,11 +364,23 @@ func TestMeetOneFails(t *testing.T) {
 	require.NoError(t, err)
 	_, err = meetOne(t.Context(), one, same)
 	require.ErrorIs(t, err, vclock.ErrForked)
+	other, err := newPhone("other", 1)
+	require.NoError(t, err)
+	require.NoError(t, one.Do(adding(1)))
+	_, err = meetOne(t.Context(), one, deaf{other})
+	require.ErrorIs(t, err, errDiffer, "one has sent all, and all is well on its side")
+	_, err = meetOne(t.Context(), deaf{other}, one)
+	require.ErrorIs(t, err, errDiffer)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = meetOne(ctx, one, same)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// deaf takes nothing in.
+type deaf struct{ crdt.Syncer }
+
+func (deaf) Receive([]byte) error { return errDiffer }
 
 func TestInterruptCrdt(t *testing.T) {
 	notRaced(t)
