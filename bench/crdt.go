@@ -40,7 +40,7 @@ func runCrdt(ctx context.Context, s *session) (report.Part, error) {
 	return r.part(), nil
 }
 
-// count does all of it.
+// count does all of it. Each step looks at ctx before whatever takes long.
 func (r *crdtResults) count(ctx context.Context) error {
 	steps := []struct {
 		name string
@@ -53,9 +53,6 @@ func (r *crdtResults) count(ctx context.Context) error {
 		{"its log", r.countLogs},
 	}
 	for i, step := range steps {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
 		r.s.progress.show(i, len(steps), "crdt: counting, "+step.name)
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
