@@ -17,6 +17,12 @@ import (
 // draw them again:
 //
 //	go test -run=TestPicturesOfCrdt ./bench -redraw
+//
+// Planted and caught: one replica that makes all changes; the largest delta as the median; bytes of one side of a
+// session, and messages without their numbers; no acknowledgements; tombstones that are sent again, and
+// kept with what they are of; elements that come back where new ones should; an RWSet that forgets nothing; one who comes back as
+// a member, and is noticed; a log of twice the bound; nobody who is forgotten; servers that meet once less; a
+// caption with the numbers of another run, and a table with those of another column.
 func TestPicturesOfCrdt(t *testing.T) {
 	notRaced(t)
 	r := quietCrdt()

@@ -207,7 +207,7 @@ func TestCrdtMeetings(t *testing.T) {
 }
 
 // TestCrdtPlays: what is measured is what the report says. Planted and caught: the newest element that goes in place of the
-// oldest; a replica that makes all changes; rights that are only given to oneself.
+// oldest; rights that are only given to oneself.
 func TestCrdtPlays(t *testing.T) {
 	played := map[string]string{}
 	for _, kind := range crdtKinds() {
@@ -294,7 +294,9 @@ func TestLogCost(t *testing.T) {
 	require.Equal(t, 48+size, g.servers[0].Stats().LogBytes-before)
 }
 
-// TestBadReplicasAreNotMeasured: if replicas differ, or have something else than they should, there is no number.
+// TestBadReplicasAreNotMeasured: if replicas differ, or have something else than they should, there is no number. Planted
+// and caught: looks at the first replica alone, at who has too many and not at who has too few, and at
+// how many there are and not at which; what has heard of a value in place of its deltas.
 func TestBadReplicasAreNotMeasured(t *testing.T) {
 	liar := &typedPlay[*crdt.GCounter]{new(crdt.GCounter), new(crdt.GCounter), func(c *crdt.GCounter, u crdtTurn) (*crdt.GCounter, error) {
 		_, err := c.Add(u.id(), 1)
@@ -356,7 +358,8 @@ type lazySet struct{ *tombstoneSet }
 
 func (lazySet) remove(churnTurn) (int, error) { return 0, nil }
 
-// TestMeetOneFails: the error of either side, and nobody is left waiting.
+// TestMeetOneFails: the error of either side, and nobody is left waiting. Planted and caught: the error of the other side,
+// which is lost.
 func TestMeetOneFails(t *testing.T) {
 	one, err := newPhone("one", 1)
 	require.NoError(t, err)
