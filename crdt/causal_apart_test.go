@@ -144,10 +144,10 @@ func rwLaws() laws[*RWSet[string]] {
 		func(t *testing.T, s *RWSet[string]) { s.invariant(t) }}
 }
 
-// TestNothingIsShared: a value, its deltas, its clones and what was merged into it have nothing in common that changes.
+// TestCausalValuesStayApart: a value, its deltas, its clones and what was merged into it have nothing in common that changes.
 // Planted and caught: a clone that shares its list, its map, or its further dots; a delta that is a part of the value; a
 // merge that takes over a map or a value of the other one.
-func TestNothingIsShared(t *testing.T) {
+func TestCausalValuesStayApart(t *testing.T) {
 	orLaws := laws[*ORSet[string]]{func() *ORSet[string] { return new(ORSet[string]) }, changeORSet,
 		func(t *testing.T, s *ORSet[string]) { s.invariant(t) }}
 	many := orLaws

@@ -94,8 +94,8 @@ func TestFormsTakeWhatTheyBring(t *testing.T) {
 	}
 }
 
-// setOf is what the sets without dots have in common.
-type setOf[E any] interface {
+// elementSet is what the sets without dots have in common.
+type elementSet[E any] interface {
 	All() iter.Seq[E]
 	MarshalJSON() ([]byte, error)
 	String() string
@@ -116,7 +116,7 @@ func TestOneZero(t *testing.T) {
 		_, err = last.Add(nanos(int64(at)), "a", zero)
 		require.NoError(t, err)
 	}
-	for _, s := range []setOf[float64]{&grows, &twice, &last} {
+	for _, s := range []elementSet[float64]{&grows, &twice, &last} {
 		require.Equal(t, "[0]", s.String(), "%T", s)
 		b, err := s.MarshalJSON()
 		require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestSetsOfBytes(t *testing.T) {
 		_, err = last.Add(nanos(1), "a", e)
 		require.NoError(t, err)
 	}
-	for _, s := range []setOf[uint8]{&grows, &twice, &last} {
+	for _, s := range []elementSet[uint8]{&grows, &twice, &last} {
 		b, err := s.MarshalJSON()
 		require.NoError(t, err)
 		require.Equal(t, "[1,7]", string(b), "%T", s)
