@@ -78,7 +78,7 @@ func (r *crdtResults) facts() []report.Fact {
 			Label: fmt.Sprintf("the largest delta of %s changes of a set of %d", grouped(last(crdtChanges())), crdtAlive),
 		},
 		{
-			Value: fmt.Sprintf("%d changes", missing(r.away.small, last(awayMissed())).deltas),
+			Value: grouped(missing(r.away.small, last(awayMissed())).deltas) + " changes",
 			Label: fmt.Sprintf("are kept for one who is away, by a log of %s; who has missed more gets the full state", plot.Bytes.Format(awayLog)),
 		},
 	}
@@ -229,9 +229,9 @@ func (r *crdtResults) awayText() string {
 	most := last(awayMissed())
 	small, all := missing(r.away.small, most), missing(r.away.large, most)
 	state, even := missing(r.away.full, most), r.even()
-	return fmt.Sprintf("Who has missed %d changes of a set of %s gets %s of deltas in a session, and %s of a Buffer. A log of %s has %d deltas: who has missed more gets the full state, %s in all; who has missed more than the %s of a Buffer, %s. The default log of 4 MiB has all %s, and a Replica sends what its log has: %s, %s the full state. Deltas and state are the same at about %d changes, which take about %s of log.",
+	return fmt.Sprintf("Who has missed %d changes of a set of %s gets %s of deltas in a session, and %s of a Buffer. A log of %s has %s deltas: who has missed more gets the full state, %s in all; who has missed more than the %s of a Buffer, %s. The default log of 4 MiB has all %s, and a Replica sends what its log has: %s, %s the full state. Deltas and state are the same at about %d changes, which take about %s of log.",
 		shownMissed, grouped(awayElements), bytesOf(missing(r.away.large, shownMissed).bytes), bytesOf(missing(r.away.buffer, shownMissed).bytes),
-		plot.Bytes.Format(awayLog), small.deltas, bytesOf(small.bytes), grouped(missing(r.away.buffer, most).deltas), bytesOf(missing(r.away.buffer, most).bytes),
+		plot.Bytes.Format(awayLog), grouped(small.deltas), bytesOf(small.bytes), grouped(missing(r.away.buffer, most).deltas), bytesOf(missing(r.away.buffer, most).bytes),
 		grouped(most), bytesOf(all.bytes), ratio(float64(all.bytes), float64(state.bytes)), even.deltas, plot.Bytes.Format(float64(even.log)))
 }
 
@@ -274,8 +274,8 @@ func (r *crdtResults) logFigure() report.Figure {
 	return report.Figure{
 		Title: "Who holds up the log",
 		Chart: chart,
-		See: fmt.Sprintf("As long as all take part, the log has %d deltas, %s: those that have just come. The phone leaves after meeting %d, and from then on all is kept, up to the bound: at meeting %d, when the log has %d deltas, the first have gone. Stats.Behind names the %s. Where it is forgotten, at meeting %d, the log has %s. It comes back for meeting %d, and gets %s in a session, or %s if it was forgotten, which is the full state; after that the log has %d deltas again.",
-			kept.deltas[logLeaves], bytesOf(kept.bytes[logLeaves]), logLeaves, fills, kept.deltas[fills], behindText(kept.behind[fills]), logForgets,
+		See: fmt.Sprintf("As long as all take part, the log has %d deltas, %s: those that have just come. The phone leaves after meeting %d, and from then on all is kept, up to the bound: at meeting %d, when the log has %s deltas, the first have gone. Stats.Behind names the %s. Where it is forgotten, at meeting %d, the log has %s. It comes back for meeting %d, and gets %s in a session, or %s if it was forgotten, which is the full state; after that the log has %d deltas again.",
+			kept.deltas[logLeaves], bytesOf(kept.bytes[logLeaves]), logLeaves, fills, grouped(kept.deltas[fills]), behindText(kept.behind[fills]), logForgets,
 			count(forgot.deltas[logForgets], "delta"), logReturns, bytesOf(kept.back), bytesOf(forgot.back), kept.deltas[logEnds]),
 		Why: "A delta is dropped when all members are known to have seen it: it is causally stable then, and nobody will ask for it. One who says nothing may come back at any time, or never; which of the two, nobody can know who only gets messages. So a bound ends the log, and to forget a member is for a person. Neither loses anything: who lacks what is gone gets the full state.",
 		How: r.s.again("crdt"),

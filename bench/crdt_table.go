@@ -117,7 +117,7 @@ func (r *crdtResults) awayTable() report.Table {
 			cells = append(cells, text)
 			switch len(cells) {
 			case 2:
-				cells = append(cells, fmt.Sprint(c.deltas))
+				cells = append(cells, grouped(c.deltas))
 			case 4:
 				cells = append(cells, grouped(c.log))
 			}
@@ -144,7 +144,7 @@ func (r *crdtResults) logTable() report.Table {
 	for _, l := range r.logs {
 		cells := []string{l.name}
 		for _, n := range logShown() {
-			cells = append(cells, fmt.Sprintf("%d, %s", l.deltas[n], behindText(l.behind[n])))
+			cells = append(cells, fmt.Sprintf("%s, %s", grouped(l.deltas[n]), behindText(l.behind[n])))
 		}
 		t.Rows = append(t.Rows, report.Row{Cells: append(cells, grouped(l.back))})
 	}
