@@ -82,9 +82,9 @@ func TestAnomalyForgottenTooEarly(t *testing.T) {
 	require.Equal(t, "[]", Join(a, b).String())
 }
 
-// TestAnomalyRebuilt: two replicas make a state from a value that both have, and meet: for the types it is two changes, and
-// not one. (Two who make a text from its letters have each of them twice: that was siphonophore's issue 10.) What
-// has no events in it, as a GSet, does not mind.
+// TestAnomalyRebuilt: two replicas make a state from a value that both have, and meet: for the types it is two changes,
+// and not one. (Two who make a text from its letters have each of them twice.) What has no events in it, as a
+// GSet, does not mind.
 func TestAnomalyRebuilt(t *testing.T) {
 	rebuild := func(id vclock.ID) (PNCounter, ORSet[string], GSet[string]) {
 		var n PNCounter
@@ -108,7 +108,8 @@ func TestAnomalyRebuilt(t *testing.T) {
 
 // TestAnomalySiblings: two write a hundred values each, and neither reads what the other has written. A server that has
 // one vector for all that it keeps cannot say which of them a new one replaces, and piles them up; with a dot for each
-// there are never more than two. (The README of Dotted-Version-Vectors; TestDVVSetSiblings of package vclock counts them.) Planted and caught: a Set that says nothing of what it replaces.
+// there are never more than two. (The README of Dotted-Version-Vectors; TestDVVSetSiblings of package vclock counts
+// them.) Planted and caught: a Set that says nothing of what it replaces.
 func TestAnomalySiblings(t *testing.T) {
 	server, mary, peter := newRegister(), newRegister(), newRegister()
 	for i := range 100 {

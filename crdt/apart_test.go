@@ -9,8 +9,8 @@ import (
 	"github.com/plinth-go/plinth/vclock"
 )
 
-// apart lets three replicas change and merge in one memory, and looks in the end whether all deltas, copies and states that
-// were read are as they were.
+// apart lets three replicas change and merge in one memory, and looks in the end whether all deltas, copies and states
+// that were read are as they were.
 func (s subject[T]) apart(t *testing.T) {
 	r := seed.New(t)
 	ids := []vclock.ID{"a", "b", "c"}
@@ -49,7 +49,7 @@ func (s subject[T]) apart(t *testing.T) {
 	}
 }
 
-// TestNothingIsShared: whatever is done to a state, those that it was merged, copied or read from stay as they are, and so do
-// its deltas. Planted and caught: a Clone that shares the map, the values or the context; a delta whose context is that of the
-// state.
+// TestNothingIsShared: whatever is done to a state, those that it was merged, copied or read from stay as they are, and so
+// do its deltas. Planted and caught: a Clone that shares the map, the values or the context; a delta whose context is
+// that of the state.
 func TestNothingIsShared(t *testing.T) { eachSubject(t, anySubject.apart) }

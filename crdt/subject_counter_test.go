@@ -125,8 +125,8 @@ func rightsOf(known []*event) map[vclock.ID]int64 {
 	return rights
 }
 
-// originOf returns where the rights come from that an event takes or gives: all additions and gifts on the ways that end at
-// who has done it.
+// originOf returns where the rights come from that an event takes or gives: all additions and gifts on the ways that end
+// at who has done it.
 func originOf(e *event) (all events) {
 	todo, seen := []vclock.ID{e.by}, map[vclock.ID]bool{e.by: true}
 	for ; len(todo) > 0; todo = todo[1:] {
@@ -170,8 +170,8 @@ func sorted(rights map[vclock.ID]int64) (all []string) {
 	return all
 }
 
-// ofCausalCounter: an addition takes the place of those of its replica, and has in it what they have counted that it found
-// alive; Reset undoes all.
+// ofCausalCounter: an addition takes the place of those of its replica, and has in it what they have counted that it
+// found alive; Reset undoes all.
 func ofCausalCounter() subject[*CausalCounter] {
 	return subject[*CausalCounter]{
 		zero: func() *CausalCounter { return new(CausalCounter) },
