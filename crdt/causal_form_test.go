@@ -185,6 +185,26 @@ func TestCausalErrors(t *testing.T) {
 	require.Equal(t, before, bytesOf(t, picky))
 }
 
+// TestCodecOfOthers: a value that another codec has let in is an error when it is written, and says where. Planted and
+// caught: an error that is dropped, so that a list has fewer values than it says.
+func TestCodecOfOthers(t *testing.T) {
+	picky := func() *MVRegister[string] { return NewMVRegister[string](pickyCodec{}) }
+	r := picky()
+	bad := must(t, newRegister(), func(r *MVRegister[string]) (*MVRegister[string], error) { return r.Set("a", "bad") })
+	require.True(t, r.Merge(bad))
+	_, err := r.AppendBinary(nil)
+	require.ErrorIs(t, err, errPicky)
+	require.EqualError(t, err, "crdt: MVRegister: a value: not this one")
+
+	m, other := NewORMap[string](picky), NewORMap[string](newRegister)
+	_, err = other.Update("a", "k", func(r *MVRegister[string]) (*MVRegister[string], error) { return r.Set("a", "bad") })
+	require.NoError(t, err)
+	require.True(t, m.Merge(other))
+	_, err = m.AppendBinary(nil)
+	require.ErrorIs(t, err, errPicky)
+	require.EqualError(t, err, "crdt: ORMap: under k: crdt: MVRegister: a value: not this one")
+}
+
 var errPicky = errors.New("not this one")
 
 // pickyCodec does not write everything.
