@@ -511,22 +511,25 @@ func TestReplicaMemory(t *testing.T) {
 }
 
 // TestReplicaParts: what is long comes in parts, each of which can be taken in alone, and a new summary goes on from there.
+// Planted and caught: more that is promised with the last of them.
 func TestReplicaParts(t *testing.T) {
-	a, b := counterReplica(t, "a", ReplicaConfig{UpdateBytes: 10}), counterReplica(t, "b", ReplicaConfig{})
-	for range 7 {
-		add(t, a, 1) // 5 bytes each: two of them are a part
-	}
-	for i, want := range []uint64{2, 4, 6, 7, 7} {
-		delta, err := a.Delta(b.Summary())
-		require.NoError(t, err)
-		require.Equal(t, i < 3, a.More(delta))
-		require.NoError(t, b.Receive(delta))
-		require.EqualValues(t, want, value(b))
+	for _, n := range []uint64{7, 8} {
+		a, b := counterReplica(t, "a", ReplicaConfig{UpdateBytes: 10}), counterReplica(t, "b", ReplicaConfig{})
+		for range n {
+			add(t, a, 1) // 5 bytes each: two of them are a part
+		}
+		for i, want := range []uint64{2, 4, 6, n, n} {
+			delta, err := a.Delta(b.Summary())
+			require.NoError(t, err)
+			require.Equal(t, i < 3, a.More(delta))
+			require.NoError(t, b.Receive(delta))
+			require.EqualValues(t, want, value(b))
+		}
 	}
 }
 
 // TestReplicaSince: a file to which is appended what has come since the last time has all, also if a part has left
-// the log meanwhile; and the one who reads it is another replica. Planted and caught: a Since that returns a part.
+// the log meanwhile; and the one who reads it is another replica. Planted and caught: a Since that returns a part, or builds on what nobody has.
 func TestReplicaSince(t *testing.T) {
 	for _, c := range []ReplicaConfig{{}, {UpdateBytes: 1}, {LogBytes: 200}, {Members: []vclock.ID{"b"}}} {
 		a, b := counterReplica(t, "a.1", c), counterReplica(t, "b.1", ReplicaConfig{})
@@ -567,6 +570,11 @@ func TestReplicaSince(t *testing.T) {
 		require.NoError(t, err)
 		require.Nil(t, none)
 	}
+	a, b := counterReplica(t, "a.1", ReplicaConfig{}), counterReplica(t, "b.1", ReplicaConfig{})
+	add(t, a, 1)
+	part, err := a.Since(vectorOf(t, map[vclock.ID]uint64{"x": 5}))
+	require.NoError(t, err)
+	require.NoError(t, b.Receive(part), "of x nobody knows anything, so nothing builds on it")
 }
 
 func TestReplicaBadConfig(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -244,6 +245,9 @@ func TestSyncTooLong(t *testing.T) {
 		require.Equal(t, most == len(delta), here == nil && there == nil, "%v, %v", here, there)
 	}
 	require.ErrorContains(t, Session{MaxMessage: -1}.Sync(context.Background(), nobody{}, w.nodes[0]), "MaxMessage is -1")
+	if math.MaxInt > math.MaxUint32 {
+		require.ErrorContains(t, Session{MaxMessage: math.MaxInt}.Sync(context.Background(), nobody{}, w.nodes[0]), "want 1 to 4294967295")
+	}
 	require.Panics(t, func() { _ = Sync(context.Background(), nil, w.nodes[0]) })
 }
 
