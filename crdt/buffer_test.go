@@ -156,6 +156,8 @@ func TestBufferEnds(t *testing.T) {
 	require.ErrorContains(t, err, "limit of -1")
 	_, err = NewBuffer[*GCounter](0, vclock.MaxCount+1)
 	require.ErrorIs(t, err, vclock.ErrExhausted)
+	_, err = NewBuffer[*GCounter](0, vclock.MaxCount)
+	require.NoError(t, err)
 
 	b, err := NewBuffer[*GCounter](3, 0)
 	require.NoError(t, err)
@@ -208,6 +210,10 @@ func TestBufferEnds(t *testing.T) {
 	_, err = delta.Add("b", 10)
 	require.NoError(t, err)
 	require.Equal(t, "6 6 false", look("x"), "the buffer has a copy")
+	require.NoError(t, b.Ack("x", 6))
+	b.Trim()
+	require.Zero(t, b.Len())
+	require.Empty(t, b.Behind(), "there is nothing to wait for")
 
 	again, err := NewBuffer[*GCounter](3, b.Last())
 	require.NoError(t, err)

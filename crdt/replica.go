@@ -142,7 +142,7 @@ func NewReplica[T Portable[T]](id vclock.ID, zero func() T, c ReplicaConfig) (*R
 		c.UpdateBytes = defaultUpdateBytes
 	}
 	r := &Replica[T]{id: id, zero: zero, empty: zero(), value: zero(), updateBytes: c.UpdateBytes}
-	if isNil(r.value) || isSame(r.value, r.empty) {
+	if isSame(r.value, r.empty) {
 		panic("crdt: NewReplica: zero must return a new value each time")
 	}
 	r.log.limit = c.LogBytes
@@ -217,7 +217,7 @@ func isNil[T any](v T) bool {
 	return !p.IsValid() || p.Kind() == reflect.Pointer && p.IsNil()
 }
 
-// isSame reports whether two are one variable.
+// isSame reports whether two are one variable, or none.
 func isSame[T any](v, w T) bool {
 	p := reflect.ValueOf(v)
 	return p.Kind() == reflect.Pointer && p.Pointer() == reflect.ValueOf(w).Pointer()
