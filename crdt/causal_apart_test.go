@@ -90,100 +90,49 @@ func mapLaws[V Causal[V]](
 	}
 }
 
-// changeORSet, changeRegister, changeFlag and changeCounter do something by chance.
-func changeORSet(t *testing.T, r *rand.Rand, id vclock.ID, s *ORSet[string]) *ORSet[string] {
-	e := fmt.Sprint("e", r.IntN(20))
-	switch r.IntN(40) {
-	case 0:
-		return s.Clear()
-	case 1, 2, 3, 4, 5, 6, 7, 8, 9, 10:
-		return s.Remove(e)
-	}
-	delta, err := s.Add(id, e)
-	require.NoError(t, err)
-	return delta
-}
-
-func changeRegister(t *testing.T, r *rand.Rand, id vclock.ID, s *MVRegister[string]) *MVRegister[string] {
-	if r.IntN(5) == 0 {
-		return s.Clear()
-	}
-	delta, err := s.Set(id, fmt.Sprint(r.IntN(3)))
-	require.NoError(t, err)
-	return delta
-}
-
-func changeFlag(t *testing.T, r *rand.Rand, id vclock.ID, f *DWFlag) *DWFlag {
-	delta, err := f.vote(id, r.IntN(2) == 0)
-	require.NoError(t, err)
-	return delta
-}
-
-func changeEWFlag(t *testing.T, r *rand.Rand, id vclock.ID, f *EWFlag) *EWFlag {
-	if r.IntN(3) == 0 {
-		return f.Disable()
-	}
-	delta, err := f.Enable(id)
-	require.NoError(t, err)
-	return delta
-}
-
-func changeCounter(t *testing.T, r *rand.Rand, id vclock.ID, c *CausalCounter) *CausalCounter {
-	if r.IntN(5) == 0 {
-		return c.Reset()
-	}
-	delta, err := c.Add(id, r.Int64N(9)-4)
-	require.NoError(t, err)
-	return delta
-}
-
-func inContextOf[T Causal[T]](t *testing.T, s T) { inContext(t, s) }
-
 func rwLaws() laws[*RWSet[string]] {
 	return laws[*RWSet[string]]{func() *RWSet[string] { return new(RWSet[string]) }, changeRWSet(8),
 		func(t *testing.T, s *RWSet[string]) { s.invariant(t) }}
 }
 
 // TestCausalValuesStayApart: a value, its deltas, its clones and what was merged into it have nothing in common that changes.
-// Planted and caught: a clone that shares its list, its map, or its further dots; a delta that is a part of the value; a
+// Planted and caught: a clone that shares its list or its map; a delta that is a part of the value; a
 // merge that takes over a map or a value of the other one.
 func TestCausalValuesStayApart(t *testing.T) {
-	orLaws := laws[*ORSet[string]]{func() *ORSet[string] { return new(ORSet[string]) }, changeORSet,
-		func(t *testing.T, s *ORSet[string]) { s.invariant(t) }}
-	many := orLaws
+	sets := ofORSet().laws(func(t *testing.T, s *ORSet[string]) { s.invariant(t) })
+	many := sets
 	many.zero = func() *ORSet[string] { return setBy(t, "a", someElements(15)...) } // enough for a hash table
-	t.Run("ORSet", orLaws.apart)
+	counters := ofCausalCounter().laws(inContext)
+	inner := mapLaws(3, rwLaws().zero, rwLaws().change)
+	t.Run("ORSet", sets.apart)
 	t.Run("large ORSet", many.apart)
 	t.Run("RWSet", rwLaws().apart)
-	t.Run("MVRegister", laws[*MVRegister[string]]{newRegister, changeRegister, inContextOf[*MVRegister[string]]}.apart)
-	t.Run("EWFlag", laws[*EWFlag]{func() *EWFlag { return new(EWFlag) }, changeEWFlag, inContextOf[*EWFlag]}.apart)
-	t.Run("DWFlag", laws[*DWFlag]{func() *DWFlag { return new(DWFlag) }, changeFlag, inContextOf[*DWFlag]}.apart)
-	t.Run("CausalCounter", laws[*CausalCounter]{func() *CausalCounter { return new(CausalCounter) }, changeCounter,
-		inContextOf[*CausalCounter]}.apart)
-	t.Run("ORMap of ORSet", mapLaws(3, orLaws.zero, changeORSet).apart)
-	inner := mapLaws(3, rwLaws().zero, rwLaws().change)
+	t.Run("MVRegister", ofMVRegister().laws(inContext).apart)
+	t.Run("EWFlag", ofEWFlag().laws(inContext).apart)
+	t.Run("DWFlag", ofDWFlag().laws(inContext).apart)
+	t.Run("CausalCounter", counters.apart)
+	t.Run("ORMap of ORSet", mapLaws(3, sets.zero, sets.change).apart)
 	t.Run("ORMap of ORMap of RWSet", mapLaws(3, inner.zero, inner.change).apart)
-	counters := mapLaws(3, func() *CausalCounter { return new(CausalCounter) }, changeCounter)
-	t.Run("ORMap of CausalCounter", counters.apart)
+	t.Run("ORMap of CausalCounter", mapLaws(3, counters.zero, counters.change).apart)
 }
 
 // TestLawsOfMaps: maps of each type, with several changes in one delta, and maps in maps, where deltas take the short
 // ways on each level.
 func TestLawsOfMaps(t *testing.T) {
+	sets, flags := ofORSet().laws(nil), ofDWFlag().laws(nil)
+	counters, registers := ofCausalCounter().laws(nil), ofMVRegister().laws(nil)
 	inner := mapLaws(4, rwLaws().zero, changeRWSet(4))
 	shortWays(t, mapLaws(12, inner.zero, inner.change))
-	shortWays(t, mapLaws(40, func() *DWFlag { return new(DWFlag) }, changeFlag))
-	shortWays(t, mapLaws(40, func() *CausalCounter { return new(CausalCounter) }, changeCounter))
-	shortWays(t, mapLaws(10, func() *ORSet[string] { return new(ORSet[string]) }, changeORSet))
+	shortWays(t, mapLaws(40, flags.zero, flags.change))
+	shortWays(t, mapLaws(40, counters.zero, counters.change))
+	shortWays(t, mapLaws(10, sets.zero, sets.change))
 
 	r := seed.New(t)
-	few := mapLaws(2, rwLaws().zero, changeRWSet(2))
-	nested := mapLaws(2, few.zero, few.change)
-	nested.pairs(t, nested.run(t, r, 3, 12))
-	counters := mapLaws(2, func() *CausalCounter { return new(CausalCounter) }, changeCounter)
-	counters.pairs(t, counters.run(t, r, 3, 12))
-	flags := mapLaws(2, func() *DWFlag { return new(DWFlag) }, changeFlag)
-	flags.pairs(t, flags.run(t, r, 3, 12))
-	registers := mapLaws(2, newRegister, changeRegister)
-	registers.pairs(t, registers.run(t, r, 3, 12))
+	inner = mapLaws(2, rwLaws().zero, changeRWSet(2))
+	pairsOfRun(t, r, mapLaws(2, inner.zero, inner.change))
+	pairsOfRun(t, r, mapLaws(2, counters.zero, counters.change))
+	pairsOfRun(t, r, mapLaws(2, flags.zero, flags.change))
+	pairsOfRun(t, r, mapLaws(2, registers.zero, registers.change))
 }
+
+func pairsOfRun[T state[T]](t *testing.T, r *rand.Rand, l laws[T]) { l.pairs(t, l.run(t, r, 3, 12)) }
