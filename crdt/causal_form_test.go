@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"strings"
@@ -47,7 +48,8 @@ func refuses[T state[T]](t *testing.T, s T, bad map[string]string) {
 
 // TestCausalForms: known bytes of each type, those that stand above its AppendBinary, and what is not canonical. Planted
 // and caught: no check of the order of dots, of values and keys; of dots for and against; of keys with nothing; of dots
-// under two keys, or only of dots at neighbouring places.
+// under two keys, or only of dots at neighbouring places; a name that
+// counts for each of its gaps.
 func TestCausalForms(t *testing.T) {
 	r := must(t, newRegister(), func(r *MVRegister[string]) (*MVRegister[string], error) { return r.Set("a", "tea") })
 	sameForm(t, "28 01016101 00 01 0001 03746561", r, newRegister())
@@ -72,6 +74,11 @@ func TestCausalForms(t *testing.T) {
 
 	ew := must(t, new(EWFlag), func(f *EWFlag) (*EWFlag, error) { return f.Enable("a") })
 	sameForm(t, "30 01016101 00 01 0001", ew, new(EWFlag))
+	gaps, err := vclock.ContextOf(vclock.Span{ID: "a", From: 1, To: 1}, vclock.Span{ID: "a", From: 3, To: 3},
+		vclock.Span{ID: "b", From: 1, To: 1})
+	require.NoError(t, err)
+	sameForm(t, "30 02 016101 016201 01 016101 0000 01 0101", // of two names b is the second, whatever gaps a has
+		&EWFlag{shared{&gaps}, dotsOf(vclock.Dot{ID: "b", N: 1})}, new(EWFlag))
 	refuses(t, ew, map[string]string{
 		"30 01016102 00 02 0002 0001": "a:1 after a:2",
 		"30 01016101 00 01 0002":      "a:2, which the context does not have",
@@ -126,6 +133,17 @@ func TestCausalForms(t *testing.T) {
 		"68 01016102 00 01 0161 00 00":                                             "nothing under a",
 		"68 01016102 00 02 0161 02 0178 01 0001 0179 01 0002 0162 01 0178 01 0001": "a:1 is at two places",
 	})
+}
+
+// TestKindNames: what is said of bytes has the name of the type. Planted and caught: a name of another one.
+func TestKindNames(t *testing.T) {
+	for _, s := range []interface{ UnmarshalBinary([]byte) error }{
+		new(GCounter), new(PNCounter), new(BoundedCounter), newText(), newRegister(), new(EWFlag), new(DWFlag), new(GSet[int]),
+		new(TwoPSet[int]), new(LWWSet[int]), new(ORSet[int]), new(RWSet[int]), newSets(), new(CausalCounter),
+	} {
+		name, _, _ := strings.Cut(strings.TrimPrefix(fmt.Sprintf("%T", s), "*crdt."), "[")
+		require.EqualError(t, s.UnmarshalBinary(nil), "crdt: corrupt "+name+": byte 0: it ends here")
+	}
 }
 
 // TestCausalErrors: what fails changes nothing.

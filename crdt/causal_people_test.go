@@ -128,11 +128,17 @@ func TestContextsAreCopies(t *testing.T) {
 	}
 	looks("ORSet", setBy(t, "a", "x").Context)
 	looks("ORMap", flagsOf(t, 1).Context)
-	looks("MVRegister", must(t, newRegister(), func(r *MVRegister[string]) (*MVRegister[string], error) { return r.Set("a", "x") }).Context)
+	looks("MVRegister", must(t, newRegister(), func(r *MVRegister[string]) (*MVRegister[string], error) {
+		return r.Set("a", "x")
+	}).Context)
 	looks("EWFlag", must(t, new(EWFlag), func(f *EWFlag) (*EWFlag, error) { return f.Enable("a") }).Context)
 	looks("DWFlag", must(t, new(DWFlag), func(f *DWFlag) (*DWFlag, error) { return f.Enable("a") }).Context)
-	looks("CausalCounter", must(t, new(CausalCounter), func(c *CausalCounter) (*CausalCounter, error) { return c.Add("a", 1) }).Context)
-	looks("RWSet", must(t, new(RWSet[string]), func(s *RWSet[string]) (*RWSet[string], error) { return s.Add("a", "x") }).Context)
+	looks("CausalCounter", must(t, new(CausalCounter), func(c *CausalCounter) (*CausalCounter, error) {
+		return c.Add("a", 1)
+	}).Context)
+	looks("RWSet", must(t, new(RWSet[string]), func(s *RWSet[string]) (*RWSet[string], error) {
+		return s.Add("a", "x")
+	}).Context)
 }
 
 // TestForgetIsOfDots: the numbers of a Replica's updates are not those of its value, so they do not say what may be

@@ -57,10 +57,13 @@ func TestORMapUpdatePanics(t *testing.T) {
 		said string
 		f    func(set) (set, error)
 	}{
-		"value":  {"f has returned the value instead of the delta", func(s set) (set, error) { return s, nil }},
-		"silent": {"f has made a change that is not in its delta", func(s set) (set, error) { _, err := s.Add("a", "y"); return nil, err }},
-		"name":   {"f has made changes in the name of b, and not of a", func(s set) (set, error) { return s.Add("b", "y") }},
-		"copy":   {"f has returned a delta of k, which removes l", func(s set) (set, error) { return s.Clone(), nil }},
+		"value": {"f has returned the value instead of the delta", func(s set) (set, error) { return s, nil }},
+		"silent": {"f has made a change that is not in its delta", func(s set) (set, error) {
+			_, err := s.Add("a", "y")
+			return nil, err
+		}},
+		"name": {"f has made changes in the name of b, and not of a", func(s set) (set, error) { return s.Add("b", "y") }},
+		"copy": {"f has returned a delta of k, which removes l", func(s set) (set, error) { return s.Clone(), nil }},
 		"copy of a change": {"f has returned a delta of k, which removes l", func(s set) (set, error) {
 			_, err := s.Add("a", "y")
 			return s.Clone(), err
