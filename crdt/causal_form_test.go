@@ -331,8 +331,8 @@ func TestRWSetForget(t *testing.T) {
 }
 
 // TestCausalMemory: a decoder takes memory in proportion to its input, whatever the input claims: as many things as there is
-// just room for, or more than that. Planted and caught: a count that nobody compares with what is left, in each of the
-// decoders; a list that is made for as many large values as are claimed.
+// just room for, or more than that. Planted and caught: a list of elements whose number nobody compares with what is left; a
+// list that is made for as many large values as are claimed.
 func TestCausalMemory(t *testing.T) {
 	for name, test := range map[string]struct {
 		k      kind

@@ -88,7 +88,7 @@ func TestORMapUpdatePanics(t *testing.T) {
 
 // TestORMapAfterPanic: an f that panics half-way leaves a map that is as good as any, so that a Replica, which goes on with
 // the full state, can tell it to others. Planted and caught: a value that is empty and stays, an index that is not thrown
-// away; both also in a map within.
+// away.
 func TestORMapAfterPanic(t *testing.T) {
 	r, err := NewReplica("a", newDocument, ReplicaConfig{})
 	require.NoError(t, err)
