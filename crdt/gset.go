@@ -63,8 +63,12 @@ func (s *GSet[E]) Has(e E) bool {
 // Len returns how many there are.
 func (s *GSet[E]) Len() int { return len(s.elements) }
 
-// All ranges over the elements, in order. They are those of when All is called.
-func (s *GSet[E]) All() iter.Seq[E] { return slices.Values(slices.Sorted(maps.Keys(s.elements))) }
+// All ranges over the elements, in order. They are those of when a loop begins.
+func (s *GSet[E]) All() iter.Seq[E] {
+	return func(yield func(E) bool) { slices.Values(s.list())(yield) }
+}
+
+func (s *GSet[E]) list() []E { return slices.Sorted(maps.Keys(s.elements)) }
 
 // Merge adds all that the other one has.
 func (s *GSet[E]) Merge(other *GSet[E]) bool {
@@ -108,7 +112,7 @@ func (s *GSet[E]) Clone() *GSet[E] { return &GSet[E]{maps.Clone(s.elements)} }
 //
 //	{"milk", "tea"}    40   02   04 6d 69 6c 6b   03 74 65 61
 func (s *GSet[E]) AppendBinary(b []byte) ([]byte, error) {
-	return appendElements(append(b, kindGSet.form()), slices.Collect(s.All())), nil
+	return appendElements(append(b, kindGSet.form()), s.list()), nil
 }
 
 // appendElements writes a list of elements, which is in order.
@@ -149,7 +153,7 @@ func parseElements[E cmp.Ordered](d *vclock.Decoder, f func(E)) {
 }
 
 // String lists the elements.
-func (s *GSet[E]) String() string { return fmt.Sprint(slices.Collect(s.All())) }
+func (s *GSet[E]) String() string { return fmt.Sprint(s.list()) }
 
 // MarshalJSON writes a list of the elements, in order.
-func (s *GSet[E]) MarshalJSON() ([]byte, error) { return elements[E]{}.json(slices.Collect(s.All())) }
+func (s *GSet[E]) MarshalJSON() ([]byte, error) { return elements[E]{}.json(s.list()) }

@@ -165,8 +165,10 @@ func (s *LWWSet[E]) Latest() (latest vclock.Timestamp, is bool) {
 // Len returns how many elements are there.
 func (s *LWWSet[E]) Len() int { return s.living }
 
-// All ranges over the elements, in order. They are those of when All is called.
-func (s *LWWSet[E]) All() iter.Seq[E] { return slices.Values(s.list()) }
+// All ranges over the elements, in order. They are those of when a loop begins.
+func (s *LWWSet[E]) All() iter.Seq[E] {
+	return func(yield func(E) bool) { slices.Values(s.list())(yield) }
+}
 
 func (s *LWWSet[E]) list() (list []E) {
 	for e, said := range s.said {

@@ -102,8 +102,10 @@ func (s *TwoPSet[E]) Removed(e E) bool { return s.phases[e] == phaseRemoved }
 // Len returns how many there are.
 func (s *TwoPSet[E]) Len() int { return s.alive }
 
-// All ranges over the elements, in order. They are those of when All is called.
-func (s *TwoPSet[E]) All() iter.Seq[E] { return slices.Values(s.list(phaseThere)) }
+// All ranges over the elements, in order. They are those of when a loop begins.
+func (s *TwoPSet[E]) All() iter.Seq[E] {
+	return func(yield func(E) bool) { slices.Values(s.list(phaseThere))(yield) }
+}
 
 // list returns the elements in a phase, in order.
 func (s *TwoPSet[E]) list(in phase) (list []E) {
