@@ -226,3 +226,27 @@ func TestBufferEnds(t *testing.T) {
 	}
 	require.Equal(t, defaultDeltas, many.Len())
 }
+
+// TestBufferInterval: a peer is sent what it lacks and no more, and what is dropped is not kept by the list behind it. Planted
+// and caught: For that joins all that is kept; a drop that clears nothing.
+func TestBufferInterval(t *testing.T) {
+	b, err := NewBuffer[*GSet[int]](3, 0)
+	require.NoError(t, err)
+	push := func(e int) {
+		delta, err := new(GSet[int]).Add(e)
+		require.NoError(t, err)
+		b.Push(delta)
+	}
+	for e := range 3 {
+		push(e)
+	}
+	for upto, want := range []string{"[0 1 2]", "[1 2]", "[2]"} {
+		require.NoError(t, b.Ack("x", uint64(upto)))
+		msg, _, full := b.For("x")
+		require.False(t, full)
+		require.Equal(t, want, msg.String())
+	}
+	oldest := b.deltas[:1]
+	push(3)
+	require.Nil(t, oldest[0])
+}

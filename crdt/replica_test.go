@@ -510,6 +510,21 @@ func TestReplicaMemory(t *testing.T) {
 	}
 }
 
+// TestReplicaLogForgets: what has left the log is not kept by the list behind it. Planted and caught: a push, or a trim, that
+// clears nothing.
+func TestReplicaLogForgets(t *testing.T) {
+	l := deltaLog{limit: 110, entries: make([]entry, 0, 8)}
+	all := l.entries[:3]
+	for n := range uint64(3) {
+		l.push(entry{vclock.Dot{ID: "a", N: n + 1}, []byte("delta")})
+	}
+	require.Len(t, l.entries, 2)
+	require.Zero(t, all[0])
+	l.trim(vectorOf(t, map[vclock.ID]uint64{"a": 3}))
+	require.Empty(t, l.entries)
+	require.Equal(t, make([]entry, 3), all)
+}
+
 // TestReplicaParts: what is long comes in parts, each of which can be taken in alone, and a new summary goes on from there.
 // Planted and caught: more that is promised with the last of them.
 func TestReplicaParts(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -249,6 +250,18 @@ func TestSyncTooLong(t *testing.T) {
 		require.ErrorContains(t, Session{MaxMessage: math.MaxInt}.Sync(context.Background(), nobody{}, w.nodes[0]), "want 1 to 4294967295")
 	}
 	require.Panics(t, func() { _ = Sync(context.Background(), nil, w.nodes[0]) })
+}
+
+// TestSyncClaims: who says that 60 MiB will come, and sends none of it, costs nothing. Planted and caught: a buffer that is
+// as large as is claimed.
+func TestSyncClaims(t *testing.T) {
+	var before, after runtime.MemStats
+	s := &closingStream{stream: stream{Reader: strings.NewReader(magic + "\x01\x03\xc0\x00\x00some")}}
+	runtime.ReadMemStats(&before)
+	err := Sync(context.Background(), s, counterReplica(t, "a", ReplicaConfig{}))
+	runtime.ReadMemStats(&after)
+	require.ErrorContains(t, err, "read a message: 4 of 62914560 bytes")
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
 type nobody struct{}
