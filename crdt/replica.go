@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/plinth-go/plinth/vclock"
 )
@@ -49,7 +50,7 @@ type Portable[T any] interface {
 // for known.
 //
 //	Do, Receive      the change, and a copy of its delta
-//	Delta            a look at each delta that the peer lacks; of a full state: all of it
+//	Delta            a look at each delta that the peer lacks, and of a state that is less: all of it
 //	memory           the value; LogBytes; a vector for each member
 //	bad at           thousands of identities, all of which are in each vector: with 1 of them an update of one change
 //	                 has 27 bytes, with 100 it has 527 (TestUpdateSize)
@@ -64,6 +65,9 @@ type Replica[T Portable[T]] struct {
 	zero        func() T
 	empty       T // what zero has returned, to compare with
 	updateBytes int
+
+	// Anybody's: how long the last full state was that AppendBinary wrote.
+	stateBytes atomic.Int64
 
 	mu      sync.RWMutex
 	value   T             // guarded by mu
@@ -232,39 +236,54 @@ func (r *Replica[T]) Summary() []byte {
 
 // Delta returns what the one who has made a summary lacks, for its Receive, or nil if it lacks nothing; and takes
 // down what it has. If that does not fit into an update, it is the first part: the next Summary will say where to go on.
+//
+// It is the full state if the log does not go back so far, or if that fits into an update and is less than all the
+// deltas. A larger one would have to begin anew if the connection breaks, which updates one after the other do not.
 func (r *Replica[T]) Delta(of []byte) ([]byte, error) {
 	peer, err := parseSummary(of)
 	if err != nil {
 		return nil, fmt.Errorf("crdt: Delta: %w", err)
 	}
-	u, err := r.answer(peer)
+	u, size, err := r.answer(peer)
 	if err != nil {
 		return nil, fmt.Errorf("crdt: Delta: %w", err)
+	}
+	if known := int(r.stateBytes.Load()); u.what != whatFull && size > max(fewBytes, known) && known <= r.updateBytes {
+		full, err := r.AppendBinary(nil) // which notes how long it is, so that the next one does not ask in vain
+		if err != nil || len(full) < size && len(full) <= r.updateBytes {
+			return full, err
+		}
 	}
 	return r.write(u)
 }
 
-// answer returns the deltas that a peer lacks, or a part of them, or that it has to be the full state.
-func (r *Replica[T]) answer(peer summary) (update, error) {
+// fewBytes are deltas of which nobody asks whether the full state would be less.
+const fewBytes = 4 << 10
+
+// answer returns the deltas that a peer lacks, or a part of them, and how many bytes all of them are; or that it has
+// to be the full state.
+func (r *Replica[T]) answer(peer summary) (u update, all int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if peer.id == r.id {
-		return update{}, fmt.Errorf("%w: the other one is %v too", vclock.ErrForked, r.id)
+		return update{}, 0, fmt.Errorf("%w: the other one is %v too", vclock.ErrForked, r.id)
 	}
 	if err := r.checkOwn(peer.seen); err != nil {
-		return update{}, err
+		return update{}, 0, err
 	}
 	known := peer.seen.Meet(r.seen)
 	r.observe(peer.id, known)
-	u := r.lacking(known)
-	size := 0
+	u = r.lacking(known)
+	fit := len(u.entries)
 	for i, e := range u.entries {
-		if size += len(e.delta); size >= r.updateBytes && i+1 < len(u.entries) {
-			u.what, u.entries = whatPart, u.entries[:i+1]
-			break
+		if all += len(e.delta); all >= r.updateBytes {
+			fit = min(fit, i+1)
 		}
 	}
-	return u, nil
+	if fit < len(u.entries) {
+		u.what, u.entries = whatPart, u.entries[:fit]
+	}
+	return u, all, nil
 }
 
 // lacking returns all deltas that one lacks who knows of so much that has been seen here, or that it has to be the full
@@ -413,5 +432,6 @@ func (r *Replica[T]) AppendBinary(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("crdt: the state of %v: %w", r.id, err)
 	}
+	r.stateBytes.Store(int64(len(full) - len(b)))
 	return full, nil
 }

@@ -701,3 +701,89 @@ func FuzzReplica(f *testing.F) {
 		require.Equal(t, after, otherwise)
 	})
 }
+
+// TestDeltaIsTheStateIfThatIsLess: many changes of a few elements are more than what is left of them. Planted and caught:
+// nobody asks; a state of any size; one that is asked for each time.
+func TestDeltaIsTheStateIfThatIsLess(t *testing.T) {
+	zero := func() *ORSet[string] { return new(ORSet[string]) }
+	for _, c := range []struct {
+		elements, changes, update int
+		full                      bool
+	}{
+		{10, 10, 0, false}, {10, 1000, 0, true}, {10, 1000, 100, false}, {2000, 1000, 0, false}, {2000, 10_000, 0, true},
+	} {
+		r, err := NewReplica("a.1", zero, ReplicaConfig{UpdateBytes: c.update})
+		require.NoError(t, err)
+		peer, err := NewReplica("b.1", zero, ReplicaConfig{})
+		require.NoError(t, err)
+		change := func(i int) {
+			require.NoError(t, r.Do(func(id vclock.ID, s *ORSet[string]) (*ORSet[string], error) {
+				return s.Add(id, fmt.Sprintf("element-%04d", i%c.elements))
+			}))
+		}
+		for i := range c.elements {
+			change(i)
+		}
+		state, err := r.AppendBinary(nil)
+		require.NoError(t, err)
+		require.NoError(t, peer.Receive(state))
+		for i := range c.changes {
+			change(i)
+		}
+		rounds := 0
+		for more := true; more; rounds++ {
+			delta, err := r.Delta(peer.Summary())
+			require.NoError(t, err)
+			u, err := parseUpdate(delta)
+			require.NoError(t, err)
+			require.Equal(t, c.full, u.what == whatFull, "%+v", c)
+			require.NoError(t, peer.Receive(delta))
+			more = r.More(delta)
+		}
+		require.Equal(t, c.update > 0, rounds > 1, "%+v", c)
+		r.View(func(ours *ORSet[string]) {
+			peer.View(func(theirs *ORSet[string]) { require.Equal(t, vclock.Equal, ours.Compare(theirs)) })
+		})
+	}
+}
+
+// TestDeltaAsksOnce what the state would be: as long as deltas are less than it was, nobody writes it.
+func TestDeltaAsksOnce(t *testing.T) {
+	writes := 0
+	zero := func() *countedSet { return &countedSet{writes: &writes} }
+	r, err := NewReplica("a.1", zero, ReplicaConfig{})
+	require.NoError(t, err)
+	for i := range 1000 {
+		require.NoError(t, r.Do(func(id vclock.ID, s *countedSet) (*countedSet, error) {
+			delta, err := s.ORSet.Add(id, fmt.Sprintf("element-%04d", i))
+			return &countedSet{*delta, s.writes}, err
+		}))
+	}
+	first := writes
+	for range 3 {
+		_, err := r.Delta(summary{"b.1", vclock.Vector{}}.bytes())
+		require.NoError(t, err)
+	}
+	require.Equal(t, first+3, writes, "the state of 1,000 elements is less than their deltas")
+	seen, err := vclock.VectorOf(map[vclock.ID]uint64{"a.1": 500})
+	require.NoError(t, err)
+	for range 3 {
+		_, err := r.Delta(summary{"b.1", seen}.bytes())
+		require.NoError(t, err)
+	}
+	require.Equal(t, first+3, writes, "half of the deltas are less")
+}
+
+// countedSet counts how often it is written down.
+type countedSet struct {
+	ORSet[string]
+	writes *int
+}
+
+func (s *countedSet) Merge(o *countedSet) bool              { return s.ORSet.Merge(&o.ORSet) }
+func (s *countedSet) Compare(o *countedSet) vclock.Ordering { return s.ORSet.Compare(&o.ORSet) }
+func (s *countedSet) Clone() *countedSet                    { return &countedSet{*s.ORSet.Clone(), s.writes} }
+func (s *countedSet) AppendBinary(b []byte) ([]byte, error) {
+	*s.writes++
+	return s.ORSet.AppendBinary(b)
+}
