@@ -102,6 +102,7 @@ func (m *ORMap[K, V]) Update(id vclock.ID, k K, f func(V) (V, error)) (*ORMap[K,
 		change = m.empty(new(vclock.Context))
 	}
 	seen := change.peek()
+	change.within(seen) // an ORSet makes one only for who asks
 	m.checkValue(v)
 	m.checkDelta(id, k, before, seen)
 	m.byDot = index
