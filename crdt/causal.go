@@ -121,15 +121,23 @@ func contextOfAll[T Causal[T]](v T) *vclock.Context {
 // dots are those that keep one thing alive, in order: mostly one, and more if several replicas have
 // brought it and do not know of each other. The zero dots are none.
 type dots struct {
-	first vclock.Dot // zero if there is none
-	more  []vclock.Dot
+	first vclock.Dot    // zero if there is none
+	rest  *[]vclock.Dot // nil mostly: a list would make them half as large again
 }
 
 func dotsOf(all ...vclock.Dot) (ds dots) {
-	if len(all) > 0 {
-		ds.first, ds.more = all[0], slices.Clone(all[1:])
+	for _, d := range all {
+		ds.push(d)
 	}
 	return ds
+}
+
+// more returns those after the first.
+func (ds dots) more() []vclock.Dot {
+	if ds.rest == nil {
+		return nil
+	}
+	return *ds.rest
 }
 
 func (ds dots) any() bool { return ds.first.N > 0 }
@@ -138,7 +146,7 @@ func (ds dots) each(f func(vclock.Dot)) {
 	if ds.any() {
 		f(ds.first)
 	}
-	for _, d := range ds.more {
+	for _, d := range ds.more() {
 		f(d)
 	}
 }
@@ -149,7 +157,7 @@ func (ds dots) addTo(c *vclock.Context) {
 	if ds.len() == 1 {
 		_, _ = c.Add(ds.first) // it comes from a context
 	} else if ds.any() {
-		c.Merge(*contextOf(append([]vclock.Dot{ds.first}, ds.more...)...))
+		c.Merge(*contextOf(append([]vclock.Dot{ds.first}, ds.more()...)...))
 	}
 }
 
@@ -158,42 +166,59 @@ func (ds dots) len() int {
 	if !ds.any() {
 		return 0
 	}
-	return 1 + len(ds.more)
+	return 1 + len(ds.more())
 }
 
 func (ds dots) at(i int) vclock.Dot {
 	if i == 0 {
 		return ds.first
 	}
-	return ds.more[i-1]
+	return ds.more()[i-1]
 }
 
-// push adds one that comes after all that are there.
+// push adds one that comes after all that are there, of which there is no copy.
 func (ds *dots) push(d vclock.Dot) {
-	if ds.any() {
-		ds.more = append(ds.more, d)
-	} else {
+	switch {
+	case !ds.any():
 		ds.first = d
+	case ds.rest == nil:
+		ds.rest = &[]vclock.Dot{d}
+	default:
+		*ds.rest = append(*ds.rest, d)
 	}
 }
 
 func (ds dots) has(d vclock.Dot) bool {
-	if len(ds.more) == 0 || ds.first == d {
+	if ds.rest == nil || ds.first == d {
 		return ds.any() && ds.first == d
 	}
-	_, is := slices.BinarySearchFunc(ds.more, d, compareDots)
+	_, is := slices.BinarySearchFunc(ds.more(), d, compareDots)
 	return is
 }
 
 // clone returns a copy that shares nothing.
-func (ds dots) clone() dots { return dots{ds.first, slices.Clone(ds.more)} }
+func (ds dots) clone() dots {
+	if ds.rest != nil {
+		rest := slices.Clone(*ds.rest)
+		ds.rest = &rest
+	}
+	return ds
+}
 
 // joined returns what is left of the dots of one thing by the rule of Causal, and whether that is
 // something else than ds. It is one pass over both, because the dots of a thing may be as many as
 // somebody likes to send.
 func (ds dots) joined(mine *vclock.Context, other dots, theirs *vclock.Context) (left dots, changed bool) {
-	if len(ds.more) == 0 && len(other.more) == 0 && ds.first == other.first {
-		return ds, false
+	if ds.rest == nil && other.rest == nil {
+		switch {
+		case ds.first == other.first:
+			return ds, false
+		case !ds.any():
+			if mine.Contains(other.first) {
+				return ds, false
+			}
+			return other, true
+		}
 	}
 	for i, j := 0, 0; i < ds.len() || j < other.len(); {
 		order := 0
@@ -232,9 +257,7 @@ func (ds dots) joined(mine *vclock.Context, other dots, theirs *vclock.Context) 
 
 // seenBy reports whether a context has any of them.
 func (ds dots) seenBy(c *vclock.Context) bool {
-	seen := false
-	ds.each(func(d vclock.Dot) { seen = seen || c.Contains(d) })
-	return seen
+	return c.Contains(ds.first) || slices.ContainsFunc(ds.more(), c.Contains)
 }
 
 // keeps reports whether ds has all of other that mine has seen.

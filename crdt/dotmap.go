@@ -148,7 +148,7 @@ func (m *dotMap[E]) free(p int) {
 func (m *dotMap[E]) clone() dotMap[E] {
 	c := dotMap[E]{slices.Clone(m.entries), slices.Clone(m.slots), m.seed}
 	for i := range c.entries {
-		if ds := &c.entries[i].dots; ds.more != nil {
+		if ds := &c.entries[i].dots; ds.rest != nil {
 			*ds = ds.clone()
 		}
 	}
