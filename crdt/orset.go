@@ -22,17 +22,16 @@ import (
 // and what was removed leaves nothing behind but a place in the context. See Causal for how two are
 // joined. (Shapiro and others, 2011, with tombstones; Bieniusa and others, 2012, without.)
 //
-//	Add, Remove     a look into a map; a delta of a few dots
+//	Add, Remove     a look into a hash table; a delta of a few dots
 //	Merge           of a delta: a look for each of its dots; of a full state: for each element
-//	memory          some 80 bytes and a dot for each element, and what a Context takes; a map from
-//	                dots to elements besides, once a delta that removes has been merged
+//	memory          64 to 80 bytes for each element (of strings: and the text), and what a Context takes; 16 to 32
+//	                more, once a delta that removes has been merged
 //	bad at          "remove what you have never seen": that is RWSet
 //
 // The zero ORSet is empty. It is safe for concurrent readers; a writer needs exclusive access.
 type ORSet[E cmp.Ordered] struct {
 	shared
 	store dotMap[E]
-	byDot map[vclock.Dot]E // of all in the store; nil until a delta asks for it
 }
 
 // Add adds an element in the name of a replica, and returns the delta. That it is there already does not
@@ -48,9 +47,9 @@ func (s *ORSet[E]) Add(id vclock.ID, e E) (*ORSet[E], error) {
 	e = elements[E]{}.plain(e)
 	delta, i := deltaOf(e, dot), s.store.find(e)
 	if i >= 0 {
-		s.store.entries[i].dots.addTo(delta.context)
+		s.store.at(i).dots.addTo(delta.context)
 	}
-	s.set(i, e, dots{first: dot})
+	s.store.set(i, e, dots{first: dot})
 	return delta, nil
 }
 
@@ -64,7 +63,7 @@ func deltaOf[E cmp.Ordered](e E, dot vclock.Dot) *ORSet[E] {
 	}{}
 	_, _ = parts.context.Add(dot) // it comes from a context
 	parts.entries[0] = dotEntry[E]{e, dots{first: dot}}
-	parts.set.context, parts.set.store.entries = &parts.context, parts.entries[:]
+	parts.set.context, parts.set.store.few = &parts.context, parts.entries[:]
 	return &parts.set
 }
 
@@ -72,8 +71,9 @@ func deltaOf[E cmp.Ordered](e E, dot vclock.Dot) *ORSet[E] {
 func (s *ORSet[E]) Remove(e E) *ORSet[E] {
 	delta := &ORSet[E]{shared: shared{new(vclock.Context)}}
 	if i := s.store.find(e); i >= 0 {
-		s.store.entries[i].dots.addTo(delta.context)
-		s.set(i, e, dots{})
+		s.store.at(i).dots.addTo(delta.context)
+		s.store.set(i, e, dots{})
+		s.store.tidy()
 	}
 	return delta
 }
@@ -82,33 +82,15 @@ func (s *ORSet[E]) Remove(e E) *ORSet[E] {
 func (s *ORSet[E]) Clear() *ORSet[E] {
 	all := make([]vclock.Dot, 0, s.Len())
 	s.dots(func(d vclock.Dot) { all = append(all, d) })
-	s.store, s.byDot = dotMap[E]{}, nil
+	s.store = dotMap[E]{}
 	return &ORSet[E]{shared: shared{contextOf(all...)}}
-}
-
-// set gives the element at a place, or a new one at -1, other dots; none removes it.
-func (s *ORSet[E]) set(i int, e E, ds dots) {
-	if s.byDot != nil {
-		if i >= 0 {
-			s.store.entries[i].dots.each(func(d vclock.Dot) { delete(s.byDot, d) })
-		}
-		ds.each(func(d vclock.Dot) { s.byDot[d] = e })
-	}
-	switch {
-	case i < 0:
-		s.store.add(e, ds)
-	case ds.any():
-		s.store.entries[i].dots = ds
-	default:
-		s.store.drop(i)
-	}
 }
 
 // Has reports whether an element is there.
 func (s *ORSet[E]) Has(e E) bool { return s.store.find(e) >= 0 }
 
 // Len returns how many there are.
-func (s *ORSet[E]) Len() int { return len(s.store.entries) }
+func (s *ORSet[E]) Len() int { return s.store.len() }
 
 // All ranges over the elements, in order. They are those of when a loop begins.
 func (s *ORSet[E]) All() iter.Seq[E] {
@@ -116,9 +98,11 @@ func (s *ORSet[E]) All() iter.Seq[E] {
 }
 
 func (s *ORSet[E]) sorted() []E {
-	all := make([]E, s.Len())
-	for i := range all {
-		all[i] = s.store.entries[i].e
+	all := make([]E, 0, s.Len())
+	for i := range s.store.size() {
+		if entry := s.store.at(i); entry.dots.any() {
+			all = append(all, entry.e)
+		}
 	}
 	slices.Sort(all)
 	return all
@@ -150,9 +134,12 @@ func (s *ORSet[E]) cloneWithin(c *vclock.Context) *ORSet[E] {
 // other one says nothing about. Each dot that it looks at so is paid for by an element of its own: a context may
 // well claim more dots than there are.
 func (s *ORSet[E]) join(mine *vclock.Context, other *ORSet[E], theirs *vclock.Context) bool {
-	changed, only := false, s.Len()
-	for k := range other.store.entries {
-		their := &other.store.entries[k]
+	changed, only, own := false, s.Len(), s.store.size()
+	for k := range other.store.size() {
+		their := other.store.at(k)
+		if !their.dots.any() {
+			continue
+		}
 		i := s.store.find(their.e)
 		if i >= 0 {
 			only--
@@ -164,13 +151,15 @@ func (s *ORSet[E]) join(mine *vclock.Context, other *ORSet[E], theirs *vclock.Co
 	case atMost(theirs, only/4):
 		changed = s.removeByDot(mine, other, theirs) || changed
 	default:
-		for i := s.Len() - 1; i >= 0; i-- { // from behind, as drop brings the last one to where it drops
-			my := &s.store.entries[i]
-			if my.dots.seenBy(theirs) && other.store.find(my.e) < 0 {
+		// Its own ones are before those that have come. From behind, as drop may bring the last one to where it drops.
+		for i := min(own, s.store.size()) - 1; i >= 0; i-- {
+			my := s.store.at(i)
+			if my.dots.seenBy(theirs) && !other.Has(my.e) {
 				changed = s.update(i, my.e, mine, dots{}, theirs) || changed
 			}
 		}
 	}
+	s.store.tidy()
 	return changed
 }
 
@@ -178,11 +167,11 @@ func (s *ORSet[E]) join(mine *vclock.Context, other *ORSet[E], theirs *vclock.Co
 func (s *ORSet[E]) update(i int, e E, mine *vclock.Context, their dots, theirs *vclock.Context) bool {
 	var my dots
 	if i >= 0 {
-		my = s.store.entries[i].dots
+		my = s.store.at(i).dots
 	}
 	left, changed := my.joined(mine, their, theirs)
 	if changed {
-		s.set(i, e, left)
+		s.store.set(i, e, left)
 	}
 	return changed
 }
@@ -195,9 +184,8 @@ func (s *ORSet[E]) removeByDot(mine *vclock.Context, other *ORSet[E], theirs *vc
 			if !mine.Contains(dot) {
 				continue
 			}
-			s.index()
-			if e, is := s.byDot[dot]; is && other.store.find(e) < 0 {
-				changed = s.update(s.store.find(e), e, mine, dots{}, theirs) || changed
+			if i := s.store.findDot(dot); i >= 0 && !other.Has(s.store.at(i).e) {
+				changed = s.update(i, s.store.at(i).e, mine, dots{}, theirs) || changed
 			}
 		}
 	}
@@ -217,20 +205,9 @@ func atMost(c *vclock.Context, most int) bool {
 	return true
 }
 
-// index makes byDot.
-func (s *ORSet[E]) index() {
-	if s.byDot != nil {
-		return
-	}
-	s.byDot = make(map[vclock.Dot]E, s.Len())
-	for _, entry := range s.store.entries {
-		entry.dots.each(func(d vclock.Dot) { s.byDot[d] = entry.e })
-	}
-}
-
 func (s *ORSet[E]) keeps(mine *vclock.Context, other *ORSet[E]) bool {
-	for _, their := range other.store.entries {
-		if !s.store.get(their.e).keeps(mine, their.dots) {
+	for i := range other.store.size() {
+		if their := other.store.at(i); their.dots.any() && !s.store.get(their.e).keeps(mine, their.dots) {
 			return false
 		}
 	}
@@ -238,12 +215,12 @@ func (s *ORSet[E]) keeps(mine *vclock.Context, other *ORSet[E]) bool {
 }
 
 func (s *ORSet[E]) dots(f func(vclock.Dot)) {
-	for _, entry := range s.store.entries {
-		entry.dots.each(f)
+	for i := range s.store.size() {
+		s.store.at(i).dots.each(f)
 	}
 }
 
-func (s *ORSet[E]) alive() bool { return len(s.store.entries) > 0 }
+func (s *ORSet[E]) alive() bool { return s.Len() > 0 }
 
 // AppendBinary writes the canonical form: the context, how many elements there are, and each, in order, with its
 // dots.
@@ -271,7 +248,6 @@ func (s *ORSet[E]) UnmarshalBinary(b []byte) error {
 
 func (s *ORSet[E]) parseStore(d *vclock.Decoder, c *vclock.Context, names []vclock.ID) {
 	n := d.Count(4)
-	s.store.entries = make([]dotEntry[E], 0, n)
 	var before E
 	for i := range n {
 		e := elements[E]{}.parse(d)
