@@ -74,6 +74,62 @@ func TestORSetLawsOfMany(t *testing.T) {
 	}
 }
 
+// TestORSetOneDot: what has seen one dot is merged by the short way, which has the same effect as the general one; also if
+// it says of a dot what it cannot say, that of another element. Planted and caught: a way out that changes nothing where the dot is
+// of another element, or takes all dots where one is gone, or adds what is seen, or reports what it has not done.
+func TestORSetOneDot(t *testing.T) {
+	r := seed.New(t)
+	for _, most := range []int{4, 40} {
+		var states [3]ORSet[int]
+		for n := range 6 * most {
+			i := r.IntN(3)
+			switch s := &states[i]; r.IntN(4) {
+			case 0:
+				s.Remove(r.IntN(most))
+			case 1:
+				s.Merge(&states[r.IntN(3)])
+			default:
+				_, err := s.Add(vclock.ID("abc"[i:i+1]), r.IntN(most))
+				require.NoError(t, err)
+			}
+			one := &ORSet[int]{only: vclock.Dot{ID: vclock.ID("abc"[r.IntN(3):][:1]), N: 1 + r.Uint64N(uint64(n/2+1))}}
+			if r.IntN(2) == 0 {
+				one.store.add(r.IntN(most), dots{first: one.only})
+			}
+			for i := range states {
+				short, general, full := states[i].Clone(), states[i].Clone(), one.Clone()
+				full.seen()
+				grew := general.Merge(full)
+				require.Equal(t, grew, short.Merge(one), "%v and %v of %v", &states[i], one, one.only)
+				require.Equal(t, bytesOf(t, general), bytesOf(t, short))
+				require.Nil(t, one.context)
+				short.invariant(t)
+			}
+		}
+	}
+}
+
+// TestORSetForms: a delta that was sent has the same form as one that was made here. Planted and caught: a context
+// of two dots that is taken for one.
+func TestORSetForms(t *testing.T) {
+	var s ORSet[string]
+	for i, change := range []func() *ORSet[string]{
+		func() *ORSet[string] { return s.Clone() },
+		func() *ORSet[string] { d, _ := s.Add("a", "x"); return d },
+		func() *ORSet[string] { return s.Remove("x") },
+		func() *ORSet[string] { d, _ := s.Add("a", "x"); return d },
+		func() *ORSet[string] { d, _ := s.Add("b", "x"); return d },
+	} {
+		delta := change()
+		var read ORSet[string]
+		require.NoError(t, read.UnmarshalBinary([]byte(bytesOf(t, delta))))
+		require.Equal(t, bytesOf(t, delta), bytesOf(t, &read))
+		require.Equal(t, delta.only, read.only, i)
+		require.Equal(t, delta.Context().String(), read.Context().String())
+		require.Equal(t, i == 1 || i == 2 || i == 3, delta.context == nil && delta.only.N > 0, i)
+	}
+}
+
 // TestORSetReaders: whatever only reads may be done by many at once, also to what is merged into others.
 func TestORSetReaders(t *testing.T) {
 	s := new(ORSet[int])
