@@ -47,9 +47,9 @@ func (m *dotMap[E]) invariant(t *testing.T) {
 }
 
 // TestDotMap does by chance what a map does, which says what should come of it: to a few, to some, and to so many that
-// there are several chunks; first more come than go, and then more go. Planted and caught: a search that ends at what
-// is gone, or finds it; a table that is full and does not grow, or loses one when it grows; dots that do not come into
-// byDot, or are not looked for once it has been full; a list that is made anew and keeps what is gone.
+// there are several chunks; first more come than go, and then more go. Planted and caught: a search that finds what is
+// gone, or ends at another hash; a table that loses one when it grows; dots that do not come into byDot, or come when
+// it is full; a list that is made anew and keeps what is gone.
 func TestDotMap(t *testing.T) {
 	r := seed.New(t)
 	for round := range 20 {

@@ -74,9 +74,9 @@ func TestORSetLawsOfMany(t *testing.T) {
 	}
 }
 
-// TestORSetOneDot: what has seen one dot is merged by the short way, which has the same effect as the general one; also if
-// it says of a dot what it cannot say, that of another element. Planted and caught: a way out that changes nothing where the dot is
-// of another element, or takes all dots where one is gone, or adds what is seen, or reports what it has not done.
+// TestORSetOneDot: what has seen one dot is merged by the short way, which has the same effect as the general one; also
+// if it says of a dot what it cannot say, that it is of another element. Planted and caught: a way out for each element that is
+// there, one that takes all dots where one is gone, that adds what is seen, or that reports what it has not done.
 func TestORSetOneDot(t *testing.T) {
 	r := seed.New(t)
 	for _, most := range []int{4, 40} {
@@ -109,8 +109,7 @@ func TestORSetOneDot(t *testing.T) {
 	}
 }
 
-// TestORSetForms: a delta that was sent has the same form as one that was made here. Planted and caught: a context
-// of two dots that is taken for one.
+// TestORSetForms: a delta that was sent has the same form as one that was made here.
 func TestORSetForms(t *testing.T) {
 	var s ORSet[string]
 	for i, change := range []func() *ORSet[string]{
