@@ -1,9 +1,11 @@
 package crdt_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -175,4 +177,29 @@ func ExampleNewID() {
 	// phone.1 <nil>
 	// phone.2 <nil>
 	// strconv.ParseUint: parsing "": invalid syntax
+}
+
+// Two replicas of a set that remembers what was removed: once both know of it, nobody has to.
+func ExampleReplica_Settled() {
+	zero := func() *crdt.RWSet[string] { return new(crdt.RWSet[string]) }
+	members := crdt.ReplicaConfig{Members: []vclock.ID{"a", "b"}}
+	a, _ := crdt.NewReplica("a.1", zero, members)
+	b, _ := crdt.NewReplica("b.1", zero, members)
+	remove := func(id vclock.ID, s *crdt.RWSet[string]) (*crdt.RWSet[string], error) { return s.Remove(id, "eve") }
+	_ = a.Do(remove)
+
+	for range 3 { // as a timer would, from time to time
+		here, there := net.Pipe()
+		done := make(chan error)
+		go func() { done <- crdt.Sync(context.Background(), there, b) }()
+		_, _ = crdt.Sync(context.Background(), here, a), <-done
+
+		dots := a.Settled()
+		_ = a.Do(func(_ vclock.ID, s *crdt.RWSet[string]) (*crdt.RWSet[string], error) { return s.Forget(dots), nil })
+		a.View(func(s *crdt.RWSet[string]) { fmt.Println(dots, s.Removed()) })
+	}
+	// Output:
+	// {} 1
+	// {"a.1":1} 0
+	// {"a.1":1} 0
 }

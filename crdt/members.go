@@ -12,7 +12,7 @@ import "github.com/plinth-go/plinth/vclock"
 // from an old copy, has another epoch and the same row: what it lacks may have left the log, so it gets the full state.
 //
 // That is enough for a log, and for nothing else. RWSet.Forget needs more: that what members did before they saw a removal
-// has come here, too, and dots of the value, which are not those of changes (TestStableIsForTheLog).
+// has come here, too, and dots of the value, which are not those of changes (TestStableIsForTheLog). That is Settled.
 
 // Join adds a member, for which deltas are kept from now on. What the others have seen before is not kept for it, so
 // it may get the full state first. Who is a member already is an error, vclock.ErrMember. The replica itself is one without
@@ -32,6 +32,7 @@ func (r *Replica[T]) Forget(name vclock.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.members.Forget(name)
+	delete(r.settled.last, name)
 	r.log.trim(r.members.Stable())
 	return was
 }
@@ -42,21 +43,25 @@ func (r *Replica[T]) Forget(name vclock.ID) bool {
 //
 // An entry of the log is never in a row when it comes. So as long as no row grows there is nothing to be trimmed, and nobody
 // looks at the log.
-func (r *Replica[T]) observe(id vclock.ID, known vclock.Vector) {
-	grew, err := r.members.Observe(id, known)
+func (r *Replica[T]) observe(peer summary, known vclock.Vector) {
+	name := peer.id
+	grew, err := r.members.Observe(name, known)
 	if err != nil {
-		name, _ := SplitID(id)
-		grew, _ = r.members.Observe(name, known)
+		name, _ = SplitID(peer.id)
+		grew, err = r.members.Observe(name, known)
 	}
 	if grew {
 		r.log.trim(r.members.Stable())
+	}
+	if err == nil {
+		r.settled.hear(name, peer.seen, r.seen)
 	}
 }
 
 // Stats are figures of a Replica. It is a plain value: it is safe for concurrent use as long as nobody changes it.
 type Stats struct {
 	Seen     vclock.Vector // the changes that are in the value
-	Stable   vclock.Vector // those that all members are known to have seen, none if there are no members; not for RWSet.Forget
+	Stable   vclock.Vector // those that all members are known to have seen, none if there are no members; for RWSet.Forget see Settled
 	Deltas   int           // how many the log has
 	LogBytes int           // what they take, about
 	Behind   []vclock.ID   // the members that are not known to have seen the oldest of them

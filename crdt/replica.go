@@ -74,6 +74,7 @@ type Replica[T Portable[T]] struct {
 	seen    vclock.Vector // guarded by mu: the changes that are in value
 	log     deltaLog      // guarded by mu
 	members vclock.Matrix // guarded by mu: what others have said that they have seen, by name
+	settled settled       // guarded by mu
 }
 
 // ReplicaConfig says how a Replica keeps its log. It is a plain value: it is safe for concurrent use as long as
@@ -272,7 +273,7 @@ func (r *Replica[T]) answer(peer summary) (u update, all int, err error) {
 		return update{}, 0, err
 	}
 	known := peer.seen.Meet(r.seen)
-	r.observe(peer.id, known)
+	r.observe(peer, known)
 	u = r.lacking(known)
 	fit := len(u.entries)
 	for i, e := range u.entries {

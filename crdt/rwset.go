@@ -66,8 +66,8 @@ func (s *RWSet[E]) vote(id vclock.ID, e E, yes bool) (*RWSet[E], error) {
 // and if all that they have done before they saw it has been merged here: then there is no addition any more that it
 // has to win against. (See vclock.Matrix. A replica that nobody has thought of may bring back what was removed.)
 //
-// stable is of the dots of this set, which Context tells. Stats.Stable of a Replica is something else: it has the numbers
-// of a Replica's updates, of which some bring several dots, and some none.
+// stable is of the dots of this set, which Context tells: in a Replica, Settled returns them. Its Stats.Stable is something
+// else: it has the numbers of updates, of which some bring several dots, and some none.
 func (s *RWSet[E]) Forget(stable vclock.Vector) *RWSet[E] {
 	var gone RWSet[E]
 	for e, v := range s.elements {
