@@ -286,6 +286,9 @@ func (c *BoundedCounter) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (c *BoundedCounter) MarshalBinary() ([]byte, error) { return c.AppendBinary(nil) }
+
 // UnmarshalBinary reads what AppendBinary writes of a counter with the same bound, and nothing else.
 func (c *BoundedCounter) UnmarshalBinary(b []byte) error {
 	d := decode(kindBoundedCounter, b)

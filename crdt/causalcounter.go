@@ -164,6 +164,9 @@ func (c *CausalCounter) AppendBinary(b []byte) ([]byte, error) {
 	return appendCausal(b, kindCausalCounter, c, c.peek())
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (c *CausalCounter) MarshalBinary() ([]byte, error) { return c.AppendBinary(nil) }
+
 func (c *CausalCounter) appendStore(b []byte, names []vclock.ID) ([]byte, error) {
 	number := func(b []byte, n int64) ([]byte, error) { return binary.AppendVarint(b, n), nil }
 	return appendValued(b, c.numbers, names, number)

@@ -72,6 +72,9 @@ func (c *GCounter) AppendBinary(b []byte) ([]byte, error) {
 	return c.added.AppendTo(append(b, kindGCounter.form())), nil
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (c *GCounter) MarshalBinary() ([]byte, error) { return c.AppendBinary(nil) }
+
 // UnmarshalBinary reads what AppendBinary writes, and nothing else.
 func (c *GCounter) UnmarshalBinary(b []byte) error {
 	d := decode(kindGCounter, b)
@@ -164,6 +167,9 @@ func (c *PNCounter) Clone() *PNCounter { return &PNCounter{*c.up.Clone(), *c.dow
 func (c *PNCounter) AppendBinary(b []byte) ([]byte, error) {
 	return c.down.added.AppendTo(c.up.added.AppendTo(append(b, kindPNCounter.form()))), nil
 }
+
+// MarshalBinary is AppendBinary to nothing.
+func (c *PNCounter) MarshalBinary() ([]byte, error) { return c.AppendBinary(nil) }
 
 // UnmarshalBinary reads what AppendBinary writes, and nothing else.
 func (c *PNCounter) UnmarshalBinary(b []byte) error {

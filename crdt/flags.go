@@ -86,6 +86,9 @@ func (f *EWFlag) AppendBinary(b []byte) ([]byte, error) {
 	return appendCausal(b, kindEWFlag, f, f.peek())
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (f *EWFlag) MarshalBinary() ([]byte, error) { return f.AppendBinary(nil) }
+
 func (f *EWFlag) appendStore(b []byte, names []vclock.ID) ([]byte, error) {
 	return f.on.append(b, names), nil
 }
@@ -190,6 +193,9 @@ func (f *DWFlag) alive() bool { return f.votes.any() }
 func (f *DWFlag) AppendBinary(b []byte) ([]byte, error) {
 	return appendCausal(b, kindDWFlag, f, f.peek())
 }
+
+// MarshalBinary is AppendBinary to nothing.
+func (f *DWFlag) MarshalBinary() ([]byte, error) { return f.AppendBinary(nil) }
 
 func (f *DWFlag) appendStore(b []byte, names []vclock.ID) ([]byte, error) {
 	return f.votes.append(b, names), nil

@@ -115,6 +115,9 @@ func (s *GSet[E]) AppendBinary(b []byte) ([]byte, error) {
 	return appendElements(append(b, kindGSet.form()), s.list()), nil
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (s *GSet[E]) MarshalBinary() ([]byte, error) { return s.AppendBinary(nil) }
+
 // appendElements writes a list of elements, which is in order.
 func appendElements[E cmp.Ordered](b []byte, list []E) []byte {
 	b = binary.AppendUvarint(b, uint64(len(list)))

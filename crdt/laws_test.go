@@ -17,6 +17,7 @@ type state[T any] interface {
 	Lattice[T]
 	fmt.Stringer
 	AppendBinary([]byte) ([]byte, error)
+	MarshalBinary() ([]byte, error)
 	UnmarshalBinary([]byte) error
 }
 
@@ -109,6 +110,9 @@ func (l laws[T]) look(t *testing.T, s T) {
 	}
 	b := bytesOf(t, s)
 	read := l.zero()
+	same, err := s.MarshalBinary()
+	require.NoError(t, err)
+	require.Equal(t, b, string(same))
 	require.NoError(t, read.UnmarshalBinary([]byte(b)))
 	require.Equal(t, b, bytesOf(t, read))
 	require.Equal(t, vclock.Equal, s.Compare(read), "%v and %v", s, read)

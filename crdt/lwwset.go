@@ -243,6 +243,9 @@ func (s *LWWSet[E]) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (s *LWWSet[E]) MarshalBinary() ([]byte, error) { return s.AppendBinary(nil) }
+
 // names returns those who have said what is known, in order.
 func (s *LWWSet[E]) names() []vclock.ID {
 	all := make(map[vclock.ID]struct{})

@@ -147,6 +147,9 @@ func (r *MVRegister[V]) AppendBinary(b []byte) ([]byte, error) {
 	return appendCausal(b, kindMVRegister, r, r.peek())
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (r *MVRegister[V]) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil) }
+
 func (r *MVRegister[V]) appendStore(b []byte, names []vclock.ID) ([]byte, error) {
 	value := func(b []byte, v V) ([]byte, error) { return r.hasCodec().Append(b, v) }
 	b, err := appendValued(b, r.siblings, names, value)

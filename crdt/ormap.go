@@ -394,6 +394,9 @@ func (m *ORMap[K, V]) AppendBinary(b []byte) ([]byte, error) {
 	return appendCausal(b, kindORMap, m, m.peek())
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (m *ORMap[K, V]) MarshalBinary() ([]byte, error) { return m.AppendBinary(nil) }
+
 func (m *ORMap[K, V]) appendStore(b []byte, names []vclock.ID) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(len(m.entries)))
 	for k := range m.Keys() {

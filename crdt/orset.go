@@ -287,6 +287,9 @@ func (s *ORSet[E]) AppendBinary(b []byte) ([]byte, error) {
 	return appendCausal(b, kindORSet, s, s.peek())
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (s *ORSet[E]) MarshalBinary() ([]byte, error) { return s.AppendBinary(nil) }
+
 func (s *ORSet[E]) appendStore(b []byte, names []vclock.ID) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(s.Len()))
 	for _, entry := range s.store.sorted() {

@@ -178,6 +178,9 @@ func (r *LWWRegister[V]) AppendBinary(b []byte) ([]byte, error) {
 	return append(vclock.AppendID(r.last.at.AppendTo(b), "", r.last.by), r.value...), nil
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (r *LWWRegister[V]) MarshalBinary() ([]byte, error) { return r.AppendBinary(nil) }
+
 // UnmarshalBinary reads what AppendBinary writes, and nothing else.
 func (r *LWWRegister[V]) UnmarshalBinary(b []byte) error {
 	if r.codec == nil {

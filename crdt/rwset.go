@@ -229,6 +229,9 @@ func (s *RWSet[E]) AppendBinary(b []byte) ([]byte, error) {
 	return appendCausal(b, kindRWSet, s, s.peek())
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (s *RWSet[E]) MarshalBinary() ([]byte, error) { return s.AppendBinary(nil) }
+
 func (s *RWSet[E]) appendStore(b []byte, names []vclock.ID) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(len(s.elements)))
 	for _, e := range slices.Sorted(maps.Keys(s.elements)) {

@@ -156,6 +156,9 @@ func (s *TwoPSet[E]) AppendBinary(b []byte) ([]byte, error) {
 	return appendElements(b, s.list(phaseRemoved)), nil
 }
 
+// MarshalBinary is AppendBinary to nothing.
+func (s *TwoPSet[E]) MarshalBinary() ([]byte, error) { return s.AppendBinary(nil) }
+
 // UnmarshalBinary reads what AppendBinary writes, and nothing else.
 func (s *TwoPSet[E]) UnmarshalBinary(b []byte) error {
 	d := decode(kindTwoPSet, b)
