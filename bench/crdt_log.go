@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/plinth-go/plinth/crdt"
 	"github.com/plinth-go/plinth/vclock"
 )
 
 // The course of a log: all are there, the phone leaves, and comes back. In one of the runs somebody tells the servers
-// to forget it in between.
+// to forget it in between. What has to be kept for the phone?
 const (
+	logBound   = 64 << 10 // LogBytes
 	logLeaves  = 20
 	logForgets = 80
 	logReturns = 120
@@ -51,7 +53,7 @@ func (r *crdtResults) countLogs(ctx context.Context) error {
 
 func countLogOf(ctx context.Context, name string) (run logRun, err error) {
 	run.name = name
-	g, err := newAwayGroup(awayLog)
+	g, err := newAwayGroup(crdt.ReplicaConfig{LogBytes: logBound})
 	if err != nil {
 		return run, err
 	}

@@ -21,8 +21,9 @@ import (
 // Planted and caught: one replica that makes all changes; the largest delta as the median; bytes of one side of a
 // session, and messages without their numbers; no acknowledgements; tombstones that are sent again, and
 // kept with what they are of; elements that come back where new ones should; an RWSet that forgets nothing; one who comes back as
-// a member, and is noticed; a log of twice the bound; nobody who is forgotten; servers that meet once less; a
-// caption with the numbers of another run, and a table with those of another column.
+// a member, and is noticed; a log of twice the bound; nobody who is forgotten; servers that meet once less;
+// updates into which the state fits for who should send deltas alone; a caption with the numbers of another run, and a
+// table with those of another column.
 func TestPicturesOfCrdt(t *testing.T) {
 	notRaced(t)
 	r := quietCrdt()
@@ -52,13 +53,13 @@ func testCrdtCaptions(t *testing.T, part report.Part) {
 		{"64", "2,000", "221 B", "397 B", "457 B", "217 B", "203 B", "33 B", "2,302 B", "10 B", "29 B", "1,102 B"},
 		{"3", "1,128 B", "10", "1,077,888 B", "10,000", "223 B", "10", "241 B", "10,000", "651 B", "10", "696 B", "10,000"},
 		{"200", "99", "3,619 B", "3,419 B", "418,678 B", "62,655 B", "500,017 B", "379,834 B", "280,006 B", "3,822 B", "121,677 B", "62,655 B", "5,016 B", "3,822 B"},
-		{"200", "1,000", "3,881 B", "1,330 B", "64 KiB", "1,000", "13,091 B", "1,024", "13,021 B", "4 MiB", "20,000", "389,898 B", "30×", "667", "42.7 KiB"},
+		{"200", "1,000", "3,881 B", "1,330 B", "740", "14,253 B", "760", "13,091 B", "392,973 B", "20,000", "30×", "8 KiB", "1,024", "13,021 B"},
 		{"20", "1,300 B", "20", "70", "1,001", "80", "0", "120", "13,091 B", "13,091 B", "20"},
 	} {
 		require.Equal(t, numbers, number.FindAllString(part.Figures[i].See, -1), part.Figures[i].See)
 	}
 	for i, numbers := range [][]string{
-		{"1,077,888 B", "241 B", "3", "6", "10,000"}, {"418,678 B", "3,619 B", "200", "100"}, {"33 B", "10,000", "100"}, {"1,000", "64 KiB"},
+		{"1,077,888 B", "241 B", "3", "6", "10,000"}, {"418,678 B", "3,619 B", "200", "100"}, {"33 B", "10,000", "100"}, {"392,973 B", "13,091 B", "20,000", "1,000"},
 	} {
 		require.Equal(t, numbers, number.FindAllString(part.Facts[i].Value+" "+part.Facts[i].Label, -1))
 	}
@@ -76,8 +77,8 @@ func testCrdtTables(t *testing.T, tables []report.Table) {
 		{{"what is sent", "elements", "state", "bytes", "of a change"}, {bySync, "1,000", "17,656", "696", "116"}},
 		{{"set", "what comes", "1", "3", "10", "30", "100", "delta", "largest delta"}, {nameTombstones, "the same again", "3,434", "5,399", "13,709", "37,685", "121,677", "30", "31"}},
 		{
-			{"missed", catchSmall, "deltas in it", catchLarge, "bytes of log", catchBuffer, catchFull},
-			{"1,100", "13,091 (full)", "1,003", "21,273", "71,788", "13,019 (full)", "13,015"},
+			{"missed", catchDeltas, catchReplica, catchBuffer, catchFull, "bytes of log"},
+			{"1,100", "21,423", "13,091 (full)", "13,019 (full)", "13,015", "71,788"},
 		},
 		{
 			{"run", "meeting 20", "meeting 40", "meeting 60", "meeting 79", "meeting 80", "meeting 119", "meeting 121", "comes back"},
@@ -97,7 +98,7 @@ func testCrdtTables(t *testing.T, tables []report.Table) {
 	}
 }
 
-// testCrdtReadme: the numbers of crdt/README.md are those of the experiment.
+// testCrdtReadme: the numbers of crdt/README.md are those of the experiment, and what README.md says of one who is away.
 func testCrdtReadme(t *testing.T, r *crdtResults) {
 	t.Helper()
 	text, err := os.ReadFile("../crdt/README.md")
@@ -121,11 +122,16 @@ func testCrdtReadme(t *testing.T, r *crdtResults) {
 		fmt.Sprintf("an ORSet %s. An LWWSet has %s, an RWSet %s, or %s once", churned(nameORSet, false), churned(nameLWWSet, false), churned(nameRWSet, false), churned(nameForgot, false)),
 		fmt.Sprintf("the set with tombstones has %s, and an LWWSet %s:", churned(nameTombstones, true), churned(nameLWWSet, true)),
 		fmt.Sprintf("its log has %d deltas while all take part", r.log(logKept).deltas[logLeaves]),
-		fmt.Sprintf("that is 64 KiB, or %s deltas", grouped(missing(r.away.small, most).deltas)),
-		fmt.Sprintf("It costs %s bytes to catch up with 200 changes of a set of 1,000 elements, and %s with a Buffer, which joins them. The full state has %s.",
-			caught(r.away.large, 200), caught(r.away.buffer, 200), caught(r.away.full, most)),
-		fmt.Sprintf("who has missed 20,000 changes gets %s bytes. Here deltas and state are the same at %d changes, which take %d KiB of log.", caught(r.away.large, most), r.even().deltas, r.even().log>>10),
+		fmt.Sprintf("that is 64 KiB, or %s deltas", grouped(r.log(logKept).deltas[logReturns-1])),
+		fmt.Sprintf("It costs %s bytes to catch up with 200 changes of a set of 1,000 elements, and %s with a Buffer, which joins them. The full state has %s; deltas of 20,000 changes would be %s bytes.",
+			caught(r.away.replica, 200), caught(r.away.buffer, 200), caught(r.away.full, most), caught(r.away.deltas, most)),
+		fmt.Sprintf("Here it sends the state from %d changes on, which take %d KiB of log: %s bytes in a session.", r.turn().missed, r.turn().log>>10, caught(r.away.replica, most)),
+		fmt.Sprintf("The line of deltas alone is such a Replica, with updates of %d KiB.", awayParts>>10),
 	} {
 		require.Contains(t, costs, sentence)
 	}
+	text, err = os.ReadFile("README.md")
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(strings.Fields(string(text)), " "),
+		fmt.Sprintf("it gets the state, %s bytes in all, where deltas would be %s; a log of 64 KiB keeps %s changes for it", caught(r.away.replica, most), caught(r.away.deltas, most), grouped(r.log(logKept).deltas[logReturns-1])))
 }

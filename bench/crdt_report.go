@@ -63,7 +63,7 @@ func missing(all []catchUp, missed int) catchUp {
 const shownMissed = 200
 
 func (r *crdtResults) facts() []report.Fact {
-	elements, adds := last(trafficSizes()), last(churnAdds())
+	elements, adds, missed := last(trafficSizes()), last(churnAdds()), last(awayMissed())
 	return []report.Fact{
 		{
 			Value: fmt.Sprintf("%s against %s", bytesOf(r.traffic(byStates, elements).round()), bytesOf(r.traffic(byBuffer, elements).round())),
@@ -78,8 +78,8 @@ func (r *crdtResults) facts() []report.Fact {
 			Label: fmt.Sprintf("the largest delta of %s changes of a set of %d", grouped(last(crdtChanges())), crdtAlive),
 		},
 		{
-			Value: grouped(missing(r.away.small, last(awayMissed())).deltas) + " changes",
-			Label: fmt.Sprintf("are kept for one who is away, by a log of %s; who has missed more gets the full state", plot.Bytes.Format(awayLog)),
+			Value: fmt.Sprintf("%s against %s", bytesOf(missing(r.away.deltas, missed).bytes), bytesOf(missing(r.away.replica, missed).bytes)),
+			Label: fmt.Sprintf("for one who has missed %s changes of a set of %s: deltas alone, and what a Replica sends, which is the full state where that is less", grouped(missed), grouped(awayElements)),
 		},
 	}
 }
@@ -208,39 +208,43 @@ func (r *crdtResults) awayFigure() report.Figure {
 			Ticks: []float64{20, 60, 200, 600, 2000, 6000, 20_000}, Names: groupedAll([]int{20, 60, 200, 600, 2000, 6000, 20_000})},
 		Y: plot.Axis{Label: "bytes on the wire when it comes back", Kind: plot.Log, Unit: plot.Bytes, Ticks: []float64{128, 512, 2 << 10, 8 << 10, 32 << 10, 128 << 10, 512 << 10}},
 	}
+	replica := seriesOf(catchReplica, awayMissed(), sent(r.away.replica))
 	full := plot.Series{Name: catchFull, Dashed: true}
 	for _, c := range r.away.full {
 		full.Points = append(full.Points, plot.Point{X: float64(c.missed), Y: float64(c.bytes), Plain: true})
 	}
-	small := deltasOnly(catchSmall, r.away.small)
-	small.Dashed = true // it lies on the other one
-	chart.Series = []plot.Series{deltasOnly(catchLarge, r.away.large), full, deltasOnly(catchBuffer, r.away.buffer), small}
+	deltas := seriesOf(catchDeltas, awayMissed(), sent(r.away.deltas))
+	deltas.Dashed = true // it lies on that of a Replica, as long as there are few
+	chart.Series = []plot.Series{replica, full, deltasOnly(catchBuffer, r.away.buffer), deltas}
 	return report.Figure{
 		Title: "One comes back",
 		Chart: chart,
 		See:   r.awayText(),
-		Why:   "Deltas in a log grow with what has happened, also where one undoes the other; the full state does not. A Buffer joins them, so that names are there once and removals are a span of numbers. Where a line ends, there is nothing to be had but the full state. So LogBytes is a choice: as much as is worth to be kept for one who is away, which is not much more than makes as many bytes of deltas as the state has.",
+		Why:   "Deltas grow with what has happened, also where one undoes the other; the full state does not. So a Replica sends whichever is less, if the deltas are more than 4 KiB. A Buffer joins deltas, so that names are there once and removals are a span of numbers; where its line ends, it has lost some, and sends the full state. What comes in parts goes on where a connection broke, and a state would begin anew: so one that does not fit into an update is sent only if the log has lost what is lacking, however much the deltas are. Who does not want that sets UpdateBytes to more than the state has, or LogBytes to less than the default.",
 		How:   r.s.again("crdt"),
 	}
 }
 
-func (r *crdtResults) awayText() string {
-
-	most := last(awayMissed())
-	small, all := missing(r.away.small, most), missing(r.away.large, most)
-	state, even := missing(r.away.full, most), r.even()
-	return fmt.Sprintf("Who has missed %d changes of a set of %s gets %s of deltas in a session, and %s of a Buffer. A log of %s has %s deltas: who has missed more gets the full state, %s in all; who has missed more than the %s of a Buffer, %s. The default log of 4 MiB has all %s, and a Replica sends what its log has: %s, %s the full state. Deltas and state are the same at about %d changes, which take about %s of log.",
-		shownMissed, grouped(awayElements), bytesOf(missing(r.away.large, shownMissed).bytes), bytesOf(missing(r.away.buffer, shownMissed).bytes),
-		plot.Bytes.Format(awayLog), grouped(small.deltas), bytesOf(small.bytes), grouped(missing(r.away.buffer, most).deltas), bytesOf(missing(r.away.buffer, most).bytes),
-		grouped(most), bytesOf(all.bytes), ratio(float64(all.bytes), float64(state.bytes)), even.deltas, plot.Bytes.Format(float64(even.log)))
+func sent(all []catchUp) (bytes []int) {
+	for _, c := range all {
+		bytes = append(bytes, c.bytes)
+	}
+	return bytes
 }
 
-// even is where the deltas of a log take as much as the full state.
-func (r *crdtResults) even() catchUp {
-	most := last(awayMissed())
-	all, state := missing(r.away.large, most), missing(r.away.full, most)
-	deltas := float64(state.bytes) * float64(most) / float64(all.bytes)
-	return catchUp{deltas: int(deltas), log: int(deltas * float64(all.log) / float64(all.deltas))}
+func (r *crdtResults) awayText() string {
+	most, turn := last(awayMissed()), r.turn()
+	deltas, replica, buffer := missing(r.away.deltas, most), missing(r.away.replica, most), missing(r.away.buffer, most)
+	return fmt.Sprintf("Who has missed %d changes of a set of %s gets %s of deltas in a session, and %s of a Buffer. With %d a Replica still sends deltas, %s; with %d it is the full state, %s in all, and so with more. Deltas alone would be %s for %s changes, %s that, in updates of %s, into which the state does not fit. Who has missed more than the %s changes of a Buffer gets %s.",
+		shownMissed, grouped(awayElements), bytesOf(missing(r.away.replica, shownMissed).bytes), bytesOf(missing(r.away.buffer, shownMissed).bytes),
+		turn.missed-awayChanges, bytesOf(missing(r.away.replica, turn.missed-awayChanges).bytes), turn.missed, bytesOf(turn.bytes),
+		bytesOf(deltas.bytes), grouped(most), ratio(float64(deltas.bytes), float64(replica.bytes)), plot.Bytes.Format(awayParts),
+		grouped(buffer.deltas), bytesOf(buffer.bytes))
+}
+
+// turn is the first who gets the full state of a Replica.
+func (r *crdtResults) turn() catchUp {
+	return r.away.replica[slices.IndexFunc(r.away.replica, func(c catchUp) bool { return c.state })]
 }
 
 // fills is the first meeting after which the log has lost something.

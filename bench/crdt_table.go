@@ -103,26 +103,21 @@ func (r *crdtResults) awayTable() report.Table {
 	t := report.Table{
 		Title: fmt.Sprintf("On the wire when one comes back, a set of %s", grouped(awayElements)),
 		Columns: []report.Column{
-			{Name: "missed", Note: "changes"}, {Name: catchSmall}, {Name: "deltas in it"}, {Name: catchLarge}, {Name: "bytes of log"},
-			{Name: catchBuffer}, {Name: catchFull},
+			{Name: "missed", Note: "changes"}, {Name: catchDeltas}, {Name: catchReplica}, {Name: catchBuffer}, {Name: catchFull},
+			{Name: "bytes of log", Note: "of a Replica, which keeps all of the deltas"},
 		},
 	}
 	for i, missed := range awayMissed() {
 		cells := []string{grouped(missed)}
-		for _, c := range []catchUp{r.away.small[i], r.away.large[i], r.away.buffer[i]} {
+		for _, c := range []catchUp{r.away.deltas[i], r.away.replica[i], r.away.buffer[i]} {
 			text := grouped(c.bytes)
 			if c.state {
 				text += " (full)"
 			}
 			cells = append(cells, text)
-			switch len(cells) {
-			case 2:
-				cells = append(cells, grouped(c.deltas))
-			case 4:
-				cells = append(cells, grouped(c.log))
-			}
 		}
-		t.Rows = append(t.Rows, report.Row{Cells: append(cells, grouped(r.away.full[i].bytes))})
+		cells = append(cells, grouped(r.away.full[i].bytes), grouped(r.away.replica[i].log))
+		t.Rows = append(t.Rows, report.Row{Cells: cells})
 	}
 	return t
 }
@@ -134,7 +129,7 @@ func logShown() []int {
 
 func (r *crdtResults) logTable() report.Table {
 	t := report.Table{
-		Title:   fmt.Sprintf("Deltas in the log of a server, which has at most %s, and for whom it waits", plot.Bytes.Format(awayLog)),
+		Title:   fmt.Sprintf("Deltas in the log of a server, which has at most %s, and for whom it waits", plot.Bytes.Format(logBound)),
 		Columns: []report.Column{{Name: "run", Text: true}},
 	}
 	for _, n := range logShown() {
@@ -169,8 +164,8 @@ func (r *crdtResults) notes() []string {
 		fmt.Sprintf("Traffic is that of messages, without what a connection needs itself. With full states and with Buffers, each of %d replicas sends each other one its news; an acknowledgement comes back for those of a Buffer, and nothing is lost. Sessions are of each pair, one after the other, and what two have told each other goes on with the next.",
 			trafficReplicas),
 		"The set with tags and tombstones is written for this, as thrifty in its form as an ORSet; the bare one is better than what most code has. The RWSet that forgets does it once, in the end, and knows that all have seen everything. A TwoPSet has no line where elements come back: they cannot.",
-		fmt.Sprintf("Who is away has met both servers just before. They take an element out and put one in by turns, of %d bytes, and meet after each %d changes. The bytes are those of one session of who comes back with one of them, with both directions; of a Buffer, those of its message and the acknowledgement; of the full state, those of the set. In a log a delta takes its bytes and about 48 more.",
-			len(awayElement(0, 1)), awayChanges),
+		fmt.Sprintf("Who is away has met both servers just before. They take an element out and put one in by turns, of %d bytes, and meet after each %d changes. The bytes are those of one session of who comes back with one of them, with both directions; of a Buffer, those of its message and the acknowledgement; of the full state, those of the set. In a log a delta takes its bytes and about 48 more, in an update %d more, which a Replica does not count when it asks whether the full state is less: so there are some changes for which it sends deltas, and they are a little more. Deltas alone are those of a Replica whose UpdateBytes is %s.",
+			len(awayElement(0, 1)), awayChanges, updateCost, plot.Bytes.Format(awayParts)),
 	}
 }
 
@@ -210,7 +205,7 @@ func (r *crdtResults) results() (all []report.Result) {
 	for _, way := range []struct {
 		name string
 		all  []catchUp
-	}{{catchSmall, r.away.small}, {catchLarge, r.away.large}, {catchBuffer, r.away.buffer}, {catchFull, r.away.full}} {
+	}{{catchDeltas, r.away.deltas}, {catchReplica, r.away.replica}, {catchBuffer, r.away.buffer}, {catchFull, r.away.full}} {
 		for _, c := range way.all {
 			add("away/by="+way.name, map[string]float64{
 				"missed": float64(c.missed), "bytes": float64(c.bytes), "deltas_kept": float64(c.deltas), "log_bytes": float64(c.log), "full": truth(c.state),
