@@ -66,8 +66,9 @@ type Replica[T Portable[T]] struct {
 	empty       T // what zero has returned, to compare with
 	updateBytes int
 
-	// Anybody's: how long the last full state was that AppendBinary wrote.
-	stateBytes atomic.Int64
+	// Anybody's: how many bytes of deltas go out until Delta asks again how long the full state is, which is as many as it
+	// had when AppendBinary last wrote it. So to ask costs no more than what is sent.
+	untilAsk atomic.Int64
 
 	mu      sync.RWMutex
 	value   T             // guarded by mu
@@ -249,8 +250,12 @@ func (r *Replica[T]) Delta(of []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("crdt: Delta: %w", err)
 	}
-	if known := int(r.stateBytes.Load()); u.what != whatFull && size > max(fewBytes, known) && known <= r.updateBytes {
-		full, err := r.AppendBinary(nil) // which notes how long it is, so that the next one does not ask in vain
+	switch {
+	case u.what == whatFull || size <= fewBytes:
+	case int64(size) <= r.untilAsk.Load():
+		r.untilAsk.Add(-int64(size))
+	default:
+		full, err := r.AppendBinary(nil)
 		if err != nil || len(full) < size && len(full) <= r.updateBytes {
 			return full, err
 		}
@@ -433,6 +438,6 @@ func (r *Replica[T]) AppendBinary(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("crdt: the state of %v: %w", r.id, err)
 	}
-	r.stateBytes.Store(int64(len(full) - len(b)))
+	r.untilAsk.Store(int64(len(full) - len(b)))
 	return full, nil
 }

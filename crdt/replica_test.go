@@ -732,7 +732,7 @@ func TestDeltaIsTheStateIfThatIsLess(t *testing.T) {
 		}
 		rounds := 0
 		for more := true; more; rounds++ {
-			r.stateBytes.Store(0) // nobody knows how long it is
+			r.untilAsk.Store(0) // nobody knows how long it is
 			delta, err := r.Delta(peer.Summary())
 			require.NoError(t, err)
 			u, err := parseUpdate(delta)
@@ -748,9 +748,9 @@ func TestDeltaIsTheStateIfThatIsLess(t *testing.T) {
 	}
 }
 
-// TestDeltaAsksOnce what the state would be: as long as deltas are less than it was, nobody writes it. Planted and
-// caught: nobody notes how long it was.
-func TestDeltaAsksOnce(t *testing.T) {
+// TestDeltaAsksSeldom how long the state is: when as many bytes of deltas have gone out as it had. Planted and caught: nobody
+// notes how long it was; nobody counts what goes out.
+func TestDeltaAsksSeldom(t *testing.T) {
 	writes := 0
 	zero := func() *countedSet { return &countedSet{writes: &writes} }
 	r, err := NewReplica("a.1", zero, ReplicaConfig{})
@@ -773,7 +773,37 @@ func TestDeltaAsksOnce(t *testing.T) {
 		_, err := r.Delta(summary{"b.1", seen}.bytes())
 		require.NoError(t, err)
 	}
-	require.Equal(t, first+3, writes, "half of the deltas are less")
+	require.Equal(t, first+4, writes, "half of the deltas are less, and when they went out twice they are more")
+}
+
+// TestDeltaOfWhatHasShrunk: the state was large when it was written last, and is small now. After a while that is found out.
+func TestDeltaOfWhatHasShrunk(t *testing.T) {
+	r, err := NewReplica("a.1", func() *ORSet[string] { return new(ORSet[string]) }, ReplicaConfig{})
+	require.NoError(t, err)
+	for i := range 3000 {
+		require.NoError(t, r.Do(func(id vclock.ID, s *ORSet[string]) (*ORSet[string], error) {
+			return s.Add(id, fmt.Sprintf("element-%04d", i))
+		}))
+	}
+	state, err := r.AppendBinary(nil)
+	require.NoError(t, err)
+	for i := range 3000 {
+		require.NoError(t, r.Do(func(_ vclock.ID, s *ORSet[string]) (*ORSet[string], error) {
+			return s.Remove(fmt.Sprintf("element-%04d", i)), nil
+		}))
+	}
+	seen, err := vclock.VectorOf(map[vclock.ID]uint64{"a.1": 3000})
+	require.NoError(t, err)
+	sent := 0
+	for full := false; !full; {
+		delta, err := r.Delta(summary{"b.1", seen}.bytes())
+		require.NoError(t, err)
+		u, err := parseUpdate(delta)
+		require.NoError(t, err)
+		full = u.what == whatFull
+		sent += len(delta)
+		require.Less(t, sent, 2*len(state))
+	}
 }
 
 // countedSet counts how often it is written down.
