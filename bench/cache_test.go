@@ -82,6 +82,9 @@ func TestCacheRun(t *testing.T) {
 // synthetic trace taken in spite of the flag, and with sizes of the number of
 // requests instead of the unique keys.
 func TestTrace(t *testing.T) {
+	if form.Raced() {
+		t.Skip("the same goroutines as in TestCacheRun, and long")
+	}
 	trace := cachesim.Synthetic{Requests: 3000, Keys: 500, Loop: 50, Seed: 9}.Trace()
 	var text bytes.Buffer
 	for _, key := range trace {
@@ -110,7 +113,7 @@ func TestTrace(t *testing.T) {
 // fail with the same size simulated eight times.
 func TestShortTrace(t *testing.T) {
 	if form.Raced() {
-		t.Skip("the same goroutines as in TestTrace, and long")
+		t.Skip("the same goroutines as in TestCacheRun, and long")
 	}
 	name := filepath.Join(t.TempDir(), "keys.txt")
 	require.NoError(t, os.WriteFile(name, []byte("a\nb\na\n"), 0o600))
