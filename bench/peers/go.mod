@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/Yiling-J/theine-go v0.6.3
+	github.com/automerge/automerge-go v0.0.0-20230903201930-b80ce8aadbb9
 	github.com/cenk/backoff v2.2.1+incompatible
 	github.com/cespare/xxhash/v2 v2.3.0
 	github.com/cockroachdb/pebble/v2 v2.1.7

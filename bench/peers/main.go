@@ -92,7 +92,8 @@ func (s *session) comparisons() ([]comparison, error) {
 	}
 	return []comparison{walComparison{}, hits, cacheSpeed{}, cacheMemory{}, cacheAllocs{}, cacheExpiry{}, lsmComparison{}, lsmLong{}, treeComparison{}, orderedSpeed{}, rateSpeed{}, rateMemory{}, rateWait{},
 		ringLookups(), ringlessLookups(), hashChanges{}, hashShares{}, breakerCalls(), breakerPermits(), circuitAllocs{}, circuitFacts{},
-		vectorSpeed(), lamportSpeed(), hybridSpeed(), codeSpeed(), clockSizes{}, clockFacts{}}, nil
+		vectorSpeed(), lamportSpeed(), hybridSpeed(), codeSpeed(), clockSizes{}, clockFacts{},
+		sharedSizes{}, sharedSpeed{}, sharedFacts{}}, nil
 }
 
 // choose checks the flags and picks what to measure.
