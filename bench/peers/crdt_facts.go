@@ -37,8 +37,9 @@ func (sharedFacts) facts() []sharedFact {
 		{"two write a key at the same time", clash},
 		{"a message is lost, and the next one comes", func(f sharedForm) (string, error) { return lostMessage(f, false) }},
 		{"and then that which was lost", func(f sharedForm) (string, error) { return lostMessage(f, true) }},
-		{"a restored replica goes on with its name", func(f sharedForm) (string, error) { return restored(f, "phone.1") }},
-		{"a restored replica takes a new name", func(f sharedForm) (string, error) { return restored(f, "phone.2") }},
+		{"a restored replica sends with its old name", func(f sharedForm) (string, error) { return restored(f, "phone.1") }},
+		{"a restored replica meets others with its old name", func(f sharedForm) (string, error) { return restoredMeets(f) }},
+		{"a restored replica sends with a new name", func(f sharedForm) (string, error) { return restored(f, "phone.2") }},
 		{"garbage comes as a message", garbage},
 		{"each bit of a message flips in turn", flips},
 		{"what there was before a removal is asked for", past},
@@ -198,6 +199,35 @@ func restored(f sharedForm, name string) (string, error) {
 		return "", err
 	}
 	return refusedOrSeen(home, eggs), nil
+}
+
+// restoredMeets is the same with its old name and with sessions instead of messages.
+func restoredMeets(f sharedForm) (string, error) {
+	if f.name == implPlinth {
+		return "", errNotThere // it is the next column
+	}
+	f.kind = kindReplica
+	all, err := f.openAll("phone.1", "home.1", "phone.1")
+	if err != nil {
+		return "", err
+	}
+	before, home, after := all[0], all[1], all[2]
+	if err := errors.Join(before.add("milk"), after.add("eggs")); err != nil {
+		return "", err
+	}
+	first, err := before.meet(home)
+	if err != nil {
+		return "", err
+	}
+	second, err := after.meet(home)
+	if err != nil {
+		return "", err
+	}
+	if _, err := first(); err != nil {
+		return "", err
+	}
+	_, err = second()
+	return refusedOr(err, fmt.Sprint(home.elements())), nil
 }
 
 // homeWith makes a set of a home that has tea.
