@@ -125,7 +125,7 @@ func parseSizes(list string) ([]cacheSize, error) {
 			continue
 		}
 		n, err := strconv.Atoi(number)
-		if err != nil || n < 1 || n > 1<<31 {
+		if err != nil || n < 1 || int64(n) > 1<<31 {
 			return nil, fmt.Errorf("peers: -sizes: %q is neither a number of entries nor a percentage", word)
 		}
 		sizes = append(sizes, cacheSize{entries: n})

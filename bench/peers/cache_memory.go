@@ -130,8 +130,8 @@ func measureAllocs(impl string, kind int) (float64, error) {
 	}
 	calls := [...]func(i int){
 		func(i int) { c.Get(present[i%len(present)]) },
-		func(i int) { c.Get(number(uint64(1<<40 + i))) },
-		func(i int) { c.Set(number(uint64(1<<41+i)), 1) },
+		func(i int) { c.Get(number(1<<40 + uint64(i))) },
+		func(i int) { c.Set(number(1<<41+uint64(i)), 1) },
 		func(i int) { c.Set(present[i%len(present)], 1) },
 	}
 	var before, after runtime.MemStats

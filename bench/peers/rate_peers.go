@@ -177,7 +177,7 @@ func keyedLimiter(impl string, keys int, denied bool) (loop keyedLoop, end func(
 			return granted
 		}
 	}
-	return loop, end, nil
+	return loop, end, err
 }
 
 // ourKeyed returns the loop of this module's limiter by key.
