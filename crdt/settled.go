@@ -57,9 +57,14 @@ func (s *settled) reached(members vclock.Matrix) bool {
 //
 // There are none without members, or of a value that has no dots (whose type has no Context). It is late: each call looks whether
 // the members have come to where this replica was at a call before, and sets a new mark if they have. So it is to be called
-// now and then. A member that is away holds it back, as it does the log, and Stats.Behind says which. One that was restored from an
-// old copy may bring back what was removed: by what it changes before it hears the others, or by a change that the copy does
-// not have and that is still under way.
+// now and then. A member that is away holds it back, as it does the log, and Stats.Behind says which.
+//
+// What was removed may come back with what is done beside a removal that nobody waited with:
+//
+//	who joins              is to be a member at all others, and then take in what one of them has, before it changes anything
+//	who was forgotten      may have done something that nobody has got
+//	who was restored       from an old copy, and changes something before it hears the others; or a change that the copy does
+//	                       not have is still under way
 func (r *Replica[T]) Settled() vclock.Vector {
 	r.mu.Lock()
 	defer r.mu.Unlock()
