@@ -18,7 +18,7 @@ import (
 func TestSettledInAGroupThatChanges(t *testing.T) {
 	r := seed.New(t)
 	forgot := 0
-	for range times(15, 60, 400) {
+	for range times(8, 25, 400) {
 		g := newTwins(t, r)
 		join, leave := 50+r.IntN(150), 200+r.IntN(150)
 		for step := range 400 {
@@ -44,7 +44,7 @@ func TestSettledInAGroupThatChanges(t *testing.T) {
 			require.Zero(t, removed, "%v", s.ID())
 		}
 	}
-	require.Greater(t, forgot, 10)
+	require.Positive(t, forgot)
 }
 
 // twins are two groups that do the same, but that only one of them forgets.
