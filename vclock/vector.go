@@ -325,8 +325,10 @@ func (d *Decoder) vector(known []ID) Vector {
 		}
 		v.counts, before = append(v.counts, count), id
 	}
-	if v.names == nil {
-		v.names = known[:n:n]
+	if v.names == nil && n == len(known) {
+		v.names = known
+	} else if v.names == nil {
+		v.names = append(v.names, known[:n]...) // a part of the list would keep all of it
 	}
 	return v
 }

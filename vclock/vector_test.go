@@ -400,3 +400,19 @@ func TestCompareDoesNotAllocate(t *testing.T) {
 		}))
 	}
 }
+
+// TestVectorReadsLess: what is read into a vector that has more names holds on to none of these. Planted and caught: the
+// beginning of the list that is there.
+func TestVectorReadsLess(t *testing.T) {
+	for _, less := range []map[ID]uint64{{"a": 1}, {"a": 1, "b": 1}, {}} {
+		v := vec(t, map[ID]uint64{"a": 1, "b": 2, "c": 3})
+		names := v.names
+		b, err := vec(t, less).MarshalBinary()
+		require.NoError(t, err)
+		require.NoError(t, v.UnmarshalBinary(b))
+		require.Equal(t, Equal, v.Compare(vec(t, less)))
+		if v.Len() > 0 {
+			require.NotSame(t, &names[0], &v.names[0])
+		}
+	}
+}
