@@ -147,7 +147,8 @@ func (s *ORSet[E]) Merge(other *ORSet[E]) bool {
 // mergeOne merges one that has seen one dot: a delta mostly. Its ways out are those of nearly all deltas. The general way,
 // which it goes otherwise, would take three times as long, and six if something is removed (BenchmarkORSetMergeDeltas).
 func (s *ORSet[E]) mergeOne(other *ORSet[E]) bool {
-	dot, mine, added := other.only, s.seen(), other.store.few
+	dot, added := other.only, other.store.few
+	mine := s.seen() // after that other has no dot, if it is s
 	if len(added) == 0 {
 		i := s.store.findDot(dot)
 		if i < 0 {

@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -173,4 +174,22 @@ func TestORSetAll(t *testing.T) {
 	}
 	require.Equal(t, "ab", seen)
 	require.Zero(t, s.Len())
+}
+
+// TestORSetMergeOfItself: each kind of set, also those that have seen one dot and no context yet.
+func TestORSetMergeOfItself(t *testing.T) {
+	var s ORSet[string]
+	added, err := s.Add("a", "x")
+	require.NoError(t, err)
+	removed := s.Remove("x")
+	for range 20 {
+		_, err := s.Add("b", fmt.Sprint("e", s.Len()))
+		require.NoError(t, err)
+	}
+	for _, v := range []*ORSet[string]{new(ORSet[string]), added, removed, &s, s.Clear()} {
+		before := bytesOf(t, v)
+		require.False(t, v.Merge(v))
+		require.Equal(t, before, bytesOf(t, v))
+		v.invariant(t)
+	}
 }

@@ -154,7 +154,8 @@ func ask(t *testing.T, to, from removeSet, lost bool) {
 	}
 }
 
-// TestSettledWithoutDots: a type without them, and a group without members.
+// TestSettledWithoutDots: a type without them, and a group without members, which keeps nothing for who asks all the same. Planted
+// and caught: strangers are taken down.
 func TestSettledWithoutDots(t *testing.T) {
 	r := counterReplica(t, "a.1", ReplicaConfig{Members: []vclock.ID{"b"}})
 	add(t, r, 1)
@@ -163,6 +164,9 @@ func TestSettledWithoutDots(t *testing.T) {
 	require.NoError(t, err)
 	removeSet{alone}.remove(t, "eve")
 	for range 3 {
+		_, err := alone.Delta(summary{id: "stranger.1"}.bytes())
+		require.NoError(t, err)
+		require.Empty(t, alone.settled.last)
 		require.Zero(t, alone.Settled().Len())
 	}
 }
