@@ -240,8 +240,8 @@ func (r *Replica[T]) Summary() []byte {
 // down what it has. If that does not fit into an update, it is the first part: the next Summary will say where to go on.
 //
 // It is the full state if the log does not go back so far, or if that fits into an update and is less than all the
-// deltas, as far as is known: to see how long it is it must be written, so what counts first is how long it was the last time, also if
-// it has become less since. A larger one would have to begin anew if the connection breaks, which updates one after the other do not.
+// deltas, as far as is known: to see how long it is it must be written, which is done when as many bytes of deltas have gone out
+// as it had the last time. A larger one would have to begin anew if the connection breaks, which updates one after the other do not.
 func (r *Replica[T]) Delta(of []byte) ([]byte, error) {
 	peer, err := parseSummary(of)
 	if err != nil {
