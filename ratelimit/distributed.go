@@ -90,8 +90,9 @@ type DistributedConfig struct {
 // grants nothing. The clock of the store must keep pace with ours, within MaxSkew and a
 // thousandth: one that does not is a failure as well, but only once. Then it is believed,
 // as a store that has moved to another machine must be. So if the clock lies, W in the bounds
-// is longer by a thousandth, 2 × MaxSkew and 2 × Timeout, and each such failure may admit
-// one more burst. A store that forgets what it has granted is not found out.
+// is longer by a thousandth, 2 × MaxSkew and 2 × Timeout. And each such failure may admit one
+// more burst, and makes W longer by MaxSkew and Timeout again, as what its clock may gain
+// unnoticed begins anew. A store that forgets what it has granted is not found out.
 //
 // Nothing runs in the background. A call of the store has a goroutine of its own, so that
 // a store which hangs holds up nobody (trip.go).
