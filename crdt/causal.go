@@ -87,17 +87,9 @@ func mergeCausal[T Causal[T]](mine *vclock.Context, a, b T, theirs *vclock.Conte
 // compareCausal is Compare for all of them: a is at most b if b has seen all that a has, and has nothing alive that a
 // knows to be removed.
 func compareCausal[T Causal[T]](mine *vclock.Context, a, b T, theirs *vclock.Context) vclock.Ordering {
-	less := theirs.Descends(*mine) && a.keeps(mine, b)
-	more := mine.Descends(*theirs) && b.keeps(theirs, a)
-	switch {
-	case less && more:
-		return vclock.Equal
-	case less:
-		return vclock.Before
-	case more:
-		return vclock.After
-	}
-	return vclock.Concurrent
+	atMost := theirs.Descends(*mine) && a.keeps(mine, b)
+	atLeast := mine.Descends(*theirs) && b.keeps(theirs, a)
+	return ordering(!atMost, !atLeast)
 }
 
 // contextOf returns a context of some dots, in any order, which is that of a delta.

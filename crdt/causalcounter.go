@@ -3,7 +3,6 @@ package crdt
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -102,13 +101,7 @@ func (c *CausalCounter) Value() int64 {
 		low, carry = bits.Add64(low, uint64(n), 0)
 		high, _ = bits.Add64(high, uint64(n>>63), carry)
 	}
-	switch value := int64(low); {
-	case int64(high) == value>>63: // the upper half is no more than the sign
-		return value
-	case int64(high) < 0:
-		return math.MinInt64
-	}
-	return math.MaxInt64
+	return closest(high, low)
 }
 
 // Context returns what has been seen.

@@ -129,6 +129,11 @@ func (c *PNCounter) Value() int64 {
 	downHigh, downLow := c.down.sum()
 	low, borrow := bits.Sub64(upLow, downLow, 0)
 	high, _ := bits.Sub64(upHigh, downHigh, borrow)
+	return closest(high, low)
+}
+
+// closest returns the number of 64 bits that is closest to one of 128, in two's complement.
+func closest(high, low uint64) int64 {
 	switch value := int64(low); {
 	case int64(high) == value>>63: // the upper half is no more than the sign
 		return value

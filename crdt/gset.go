@@ -92,19 +92,6 @@ func (s *GSet[E]) Compare(other *GSet[E]) vclock.Ordering {
 	return ordering(s.Len() > shared, other.Len() > shared)
 }
 
-// ordering is that of two of which the first has something that the second has not, and the other way round.
-func ordering(more, less bool) vclock.Ordering {
-	switch {
-	case more && less:
-		return vclock.Concurrent
-	case more:
-		return vclock.After
-	case less:
-		return vclock.Before
-	}
-	return vclock.Equal
-}
-
 // Clone returns a copy.
 func (s *GSet[E]) Clone() *GSet[E] { return &GSet[E]{maps.Clone(s.elements)} }
 

@@ -40,3 +40,16 @@ func Join[T Lattice[T]](first T, rest ...T) T {
 	}
 	return all
 }
+
+// ordering is that of two of which the first has something that the second has not, and the other way round.
+func ordering(more, less bool) vclock.Ordering {
+	switch {
+	case more && less:
+		return vclock.Concurrent
+	case more:
+		return vclock.After
+	case less:
+		return vclock.Before
+	}
+	return vclock.Equal
+}
