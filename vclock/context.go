@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
 )
 
 // Context is a causal context: which events are known, of each replica all up to some number, and
@@ -41,7 +40,7 @@ import (
 //
 // The zero Context knows of nothing. It is safe for concurrent readers; a writer needs exclusive access.
 type Context struct {
-	base   Vector // its numbers are changed in place, and nobody else has them; its names are immutable
+	base   tally  // its numbers are changed in place, and nobody else has them; its roster is immutable
 	beyond []Span // sorted; between two of a replica, and before the first, at least one dot is unknown
 }
 
@@ -54,61 +53,57 @@ func ContextOf(spans ...Span) (Context, error) {
 		}
 	}
 	slices.SortFunc(spans, Span.order)
-	var c Context
+	var d draft
 	for _, s := range spans {
-		c.push(s)
+		d.push(s)
 	}
-	return c, nil
+	return d.context(), nil
+}
+
+// draft is a context that is being made, span by span. It is not safe for concurrent use.
+type draft struct {
+	names  []ID
+	counts []uint64 // the base of each
+	beyond []Span
 }
 
 // push adds a span that begins no earlier, in the order of spans, than those that are there.
-func (c *Context) push(s Span) {
-	names, counts := c.base.names, c.base.counts
-	if i := len(names) - 1; i >= 0 && names[i] == s.ID && s.From <= counts[i]+1 {
-		counts[i] = max(counts[i], s.To)
+func (d *draft) push(s Span) {
+	if i := len(d.names) - 1; i >= 0 && d.names[i] == s.ID && s.From <= d.counts[i]+1 {
+		d.counts[i] = max(d.counts[i], s.To)
 	} else if s.From == 1 {
-		c.base = Vector{append(names, s.ID), append(counts, s.To)}
+		d.names, d.counts = append(d.names, s.ID), append(d.counts, s.To)
 	} else {
-		c.beyond = extend(c.beyond, s)
+		d.beyond = extend(d.beyond, s)
 	}
 }
 
+func (d *draft) context() Context { return Context{tally{rosterOf(d.names), d.counts}, d.beyond} }
+
 // Context returns one that knows what v does.
-func (v Vector) Context() Context { return Context{base: v}.Clone() }
+func (v Vector) Context() Context { return Context{base: tally{v.roster, slices.Clone(v.counts())}} }
 
 // Clone returns a copy that may be changed.
-func (c Context) Clone() Context { return Context{c.Base(), slices.Clone(c.beyond)} }
+func (c Context) Clone() Context {
+	return Context{tally{c.base.roster, slices.Clone(c.base.counts)}, slices.Clone(c.beyond)}
+}
 
 // Base returns what is known without a gap: the most that a Vector can say of it.
-func (c Context) Base() Vector { return Vector{c.base.names, slices.Clone(c.base.counts)} }
+func (c Context) Base() Vector {
+	v := c.base.vector()
+	v.own()
+	return v
+}
 
 // Contiguous reports whether there are no gaps, so that Base is all.
 func (c Context) Contiguous() bool { return len(c.beyond) == 0 }
 
 // Contains reports whether an event is known.
 func (c Context) Contains(d Dot) bool {
-	if i, known := find(c.base.names, d.ID); known && d.N <= c.base.counts[i] {
+	if i, known := c.base.roster.find(d.ID); known && d.N <= c.base.counts[i] {
 		return d.N > 0
 	}
 	return len(c.beyond) > 0 && c.holds(Span{d.ID, d.N, d.N})
-}
-
-// find is slices.BinarySearch that ends where the name is, which takes about half of the time for up to 16
-// names (BenchmarkFind).
-func find(names []ID, id ID) (at int, is bool) {
-	lo, hi := 0, len(names)
-	for lo < hi {
-		at = int(uint(lo+hi) / 2)
-		switch order := strings.Compare(string(names[at]), string(id)); {
-		case order == 0:
-			return at, true
-		case order < 0:
-			lo = at + 1
-		default:
-			hi = at
-		}
-	}
-	return lo, false
 }
 
 // holds reports whether all of a span is known beyond the base. As no two spans touch, it is in one.
@@ -139,7 +134,7 @@ func (c *Context) Next(id ID) (Dot, error) {
 	if err := id.check(); err != nil {
 		return Dot{}, err
 	}
-	n := c.base.Get(id)
+	n := c.base.get(id)
 	if lo, hi := c.touching(Span{id, 1, MaxCount}); lo < hi {
 		n = c.beyond[hi-1].To
 	}
@@ -166,7 +161,7 @@ func (c *Context) AddSpan(s Span) (bool, error) {
 //	base 3, and 6-7, 9      4-5 touches the base and 6-7:  base 7, and 9
 //	                        8   touches 6-7 and 9:         base 3, and 6-9
 func (c *Context) add(s Span) bool {
-	i, known := find(c.base.names, s.ID)
+	i, known := c.base.roster.find(s.ID)
 	base := uint64(0)
 	if known {
 		base = c.base.counts[i]
@@ -189,8 +184,7 @@ func (c *Context) add(s Span) bool {
 	case known:
 		c.base.counts[i] = s.To
 	default:
-		c.base.names = slices.Concat(c.base.names[:i], []ID{s.ID}, c.base.names[i:])
-		c.base.counts = slices.Insert(c.base.counts, i, s.To)
+		c.base = tally{c.base.roster.with(i, s.ID), slices.Insert(c.base.counts, i, s.To)}
 	}
 	c.beyond = slices.Delete(c.beyond, lo, hi)
 	return true
@@ -203,7 +197,7 @@ const fewSpans = 8
 // Merge takes in what d knows, so that c is the least that descends from both, and reports whether
 // that was anything new.
 func (c *Context) Merge(d Context) bool {
-	if len(d.base.names)+len(d.beyond) <= fewSpans {
+	if len(d.base.counts)+len(d.beyond) <= fewSpans {
 		return c.mergeFew(d)
 	}
 	return c.mergeMany(d)
@@ -222,12 +216,13 @@ func (c *Context) mergeMany(d Context) bool {
 	if c.Descends(d) {
 		return false
 	}
-	if sameNames(c.base.names, d.base.names) {
+	if c.base.roster.same(d.base.roster) {
+		mine := c.base.counts
 		for i, n := range d.base.counts {
-			c.base.counts[i] = max(c.base.counts[i], n)
+			mine[i] = max(mine[i], n)
 		}
 	} else {
-		c.base = union(c.base, d.base)
+		c.base = union(c.base.roster, d.base.roster, c.base.counts, d.base.counts)
 	}
 	if len(c.beyond)+len(d.beyond) > 0 {
 		c.join(d.beyond)
@@ -239,6 +234,7 @@ func (c *Context) mergeMany(d Context) bool {
 func (c *Context) join(theirs []Span) {
 	mine := c.beyond
 	c.beyond = make([]Span, 0, len(mine)+len(theirs))
+	counts := c.base.counts
 	for len(mine)+len(theirs) > 0 {
 		var s Span
 		if len(theirs) == 0 || len(mine) > 0 && mine[0].order(theirs[0]) < 0 {
@@ -246,8 +242,8 @@ func (c *Context) join(theirs []Span) {
 		} else {
 			s, theirs = theirs[0], theirs[1:]
 		}
-		if i, is := find(c.base.names, s.ID); is && s.From <= c.base.counts[i]+1 {
-			c.base.counts[i] = max(c.base.counts[i], s.To)
+		if i, is := c.base.roster.find(s.ID); is && s.From <= counts[i]+1 {
+			counts[i] = max(counts[i], s.To)
 		} else {
 			c.beyond = extend(c.beyond, s)
 		}
@@ -256,18 +252,21 @@ func (c *Context) join(theirs []Span) {
 
 // Compare returns whether c knows less than d, more, the same, or each something that the other does not.
 func (c Context) Compare(d Context) Ordering {
-	more, less := c.base.differ(d.base, sameNames(c.base.names, d.base.names))
+	more, less := c.base.differ(d.base)
 	return ordering(more || !d.covers(c.beyond), less || !c.covers(d.beyond))
 }
 
 // Descends reports whether c knows all that d knows.
-func (c Context) Descends(d Context) bool { return c.base.Descends(d.base) && c.covers(d.beyond) }
+func (c Context) Descends(d Context) bool {
+	_, less := c.base.differ(d.base)
+	return !less && c.covers(d.beyond)
+}
 
 // covers reports whether all spans of a sorted list are known. For a base it is enough to compare numbers: whose base
 // is less does not know the dot after it.
 func (c *Context) covers(spans []Span) bool {
 	for _, s := range spans {
-		if s.To > c.base.Get(s.ID) && !c.holds(s) {
+		if s.To > c.base.get(s.ID) && !c.holds(s) {
 			return false
 		}
 	}
@@ -275,7 +274,8 @@ func (c *Context) covers(spans []Span) bool {
 }
 
 // Meet returns what both know.
-func (c Context) Meet(d Context) (both Context) {
+func (c Context) Meet(d Context) Context {
+	var both draft
 	v, w := walk{c: c}, walk{c: d}
 	for ok := v.next() && w.next(); ok; {
 		s, t := v.span, w.span
@@ -288,7 +288,7 @@ func (c Context) Meet(d Context) (both Context) {
 			ok = w.next()
 		}
 	}
-	return both
+	return both.context()
 }
 
 // AppendBinary writes the canonical binary form: the base as a vector has it, the number of replicas with
@@ -302,7 +302,7 @@ func (c Context) AppendBinary(b []byte) ([]byte, error) {
 
 // AppendTo writes it without the form, as a part of something else.
 func (c Context) AppendTo(b []byte) []byte {
-	b = c.base.AppendTo(b)
+	b = c.base.appendTo(b)
 	replicas := 0
 	for i, s := range c.beyond {
 		if i == 0 || s.ID != c.beyond[i-1].ID {
@@ -317,7 +317,7 @@ func (c Context) AppendTo(b []byte) []byte {
 			n++
 		}
 		b = binary.AppendUvarint(AppendID(b, before, id), uint64(n))
-		end := c.base.Get(id)
+		end := c.base.get(id)
 		for _, s := range rest[:n] {
 			b = binary.AppendUvarint(b, s.From-end-2)
 			b = binary.AppendUvarint(b, s.To-s.From)
@@ -344,11 +344,15 @@ func (c *Context) UnmarshalBinary(b []byte) error {
 
 // Context reads what AppendTo writes.
 func (d *Decoder) Context() Context {
-	c := Context{base: d.Vector()}
+	v := d.Vector() // whose numbers nobody else has
+	c := Context{base: tally{v.roster, v.many}}
+	if len(v.many) == 0 {
+		c = v.Context()
+	}
 	before := ID("")
 	for range d.Count(5) {
 		id := d.ID(before)
-		c.beyond = d.spans(c.beyond, id, c.base.Get(id))
+		c.beyond = d.spans(c.beyond, id, c.base.get(id))
 		before = id
 	}
 	if d.err != nil {

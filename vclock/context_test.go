@@ -45,13 +45,13 @@ func cloudOf(t testing.TB, spans iter.Seq[Span]) cloud {
 
 func (c *Context) invariant(t testing.TB) {
 	t.Helper()
-	c.base.invariant(t)
+	c.base.vector().invariant(t)
 	id, end := ID(""), uint64(0)
 	for _, s := range c.beyond {
 		require.NoError(t, s.check())
 		require.LessOrEqual(t, id, s.ID)
 		if s.ID != id {
-			id, end = s.ID, c.base.Get(s.ID)
+			id, end = s.ID, c.base.get(s.ID)
 		}
 		require.Greater(t, s.From, end+1, "%v in %v", s, c)
 		end = s.To
@@ -102,7 +102,7 @@ func (s dots) context(t testing.TB) (c Context) {
 
 // same reports whether two are the same in all. As there is one form of each set of dots, that is whether they know the same.
 func same(c, d *Context) bool {
-	return slices.Equal(c.base.names, d.base.names) && slices.Equal(c.base.counts, d.base.counts) &&
+	return c.base.roster.same(d.base.roster) && slices.Equal(c.base.counts, d.base.counts) &&
 		slices.Equal(c.beyond, d.beyond)
 }
 
@@ -283,7 +283,7 @@ func TestContextMergesMany(t *testing.T) {
 			}
 		}
 		before := d.String()
-		require.Greater(t, len(d.base.names)+len(d.beyond), fewSpans)
+		require.Greater(t, len(d.base.counts)+len(d.beyond), fewSpans)
 		require.Equal(t, x.merge(y), c.Merge(d))
 		c.invariant(t)
 		require.Equal(t, x, cloudOf(t, c.All()))
@@ -307,8 +307,28 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestContextNamesAreImmutable: a union has room for more names than it has, and those who share its names must not
-// see one that comes later. Planted and caught: names that are inserted in place.
+// TestContextGivesCopies of its numbers away, and takes them, whether a Vector has them in the variable or not. Planted and
+// caught: a Base, a Clone or a Context of a Vector that shares them.
+func TestContextGivesCopies(t *testing.T) {
+	for n := 1; n <= 6; n++ {
+		v, _ := pairOf(max(n, 2))
+		before := v.String()
+		c := v.Context()
+		clone, base := c.Clone(), c.Base()
+		for id := range v.All() {
+			_, err := c.Next(id)
+			require.NoError(t, err)
+		}
+		require.Equal(t, before, v.String())
+		require.Equal(t, before, base.String())
+		require.Equal(t, before, clone.Base().String())
+		require.Equal(t, Before, v.Compare(c.Base()))
+		c.invariant(t)
+	}
+}
+
+// TestContextNamesAreImmutable: those who share its names must not see one that comes later. Planted and caught: names
+// that are inserted in place.
 func TestContextNamesAreImmutable(t *testing.T) {
 	var c, d Context
 	for i := range 20 {
@@ -316,7 +336,6 @@ func TestContextNamesAreImmutable(t *testing.T) {
 		_, _ = into.Add(Dot{nameOf(i % 15), 1})
 	}
 	require.True(t, c.mergeMany(d))
-	require.Greater(t, cap(c.base.names), len(c.base.names))
 	clone, base := c.Clone(), c.Base()
 	before := clone.String()
 	_, _ = c.Add(Dot{"a", 1})
@@ -463,7 +482,7 @@ func FuzzContext(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var c Context
 		if c.UnmarshalBinary(b) != nil {
-			require.True(t, c.base.Len() == 0 && c.Contiguous())
+			require.True(t, len(c.base.counts) == 0 && c.Contiguous())
 			return
 		}
 		c.invariant(t)

@@ -218,8 +218,8 @@ func (d *Delivery[M]) deliver(m Message[M]) []Message[M] {
 
 // wait enters a message under the next that it waits for, and reports whether there is one.
 func (d *Delivery[M]) wait(h *held[M]) bool {
-	for ; h.next < len(h.Deps.names); h.next++ {
-		dep := Dot{h.Deps.names[h.next], h.Deps.counts[h.next]}
+	for ; h.next < h.Deps.Len(); h.next++ {
+		dep := Dot{h.Deps.roster.ids[h.next], h.Deps.counts()[h.next]}
 		if d.clock.getAt(h.next, dep.ID) < dep.N {
 			d.wakes[dep] = append(d.wakes[dep], h)
 			return true

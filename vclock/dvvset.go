@@ -131,7 +131,7 @@ func (s *DVVSet[V]) Merge(o DVVSet[V]) bool {
 func (s DVVSet[V]) Compare(o DVVSet[V]) Ordering { return ordering(s.differ(o)) }
 
 func (s DVVSet[V]) differ(o DVVSet[V]) (more, less bool) {
-	more, less = s.context.differ(o.context, sameNames(s.context.names, o.context.names))
+	more, less = s.context.tally().differ(o.context.tally())
 	return more || s.dropped(o), less || o.dropped(s)
 }
 
@@ -216,9 +216,9 @@ func (s DVVSet[V]) Encode(b []byte, codec Codec[V]) ([]byte, error) {
 	b = s.context.AppendTo(append(b, kindDVVSet.form()))
 	b = binary.AppendUvarint(b, uint64(len(s.siblings)))
 	for _, sib := range s.siblings {
-		i, _ := slices.BinarySearch(s.context.names, sib.dot.ID)
+		i, _ := s.context.roster.find(sib.dot.ID)
 		b = binary.AppendUvarint(b, uint64(i))
-		b = binary.AppendUvarint(b, s.context.counts[i]-sib.dot.N)
+		b = binary.AppendUvarint(b, s.context.counts()[i]-sib.dot.N)
 		var err error
 		if b, err = codec.Append(b, sib.value); err != nil {
 			return nil, fmt.Errorf("vclock: DVVSet: the value of %v: %w", sib.dot, err)
@@ -260,7 +260,7 @@ func (d *Decoder) dotOf(v Vector) Dot {
 		return Dot{}
 	}
 	i := d.Number(uint64(v.Len() - 1))
-	return Dot{v.names[i], v.counts[i] - d.Number(v.counts[i]-1)}
+	return Dot{v.roster.ids[i], v.counts()[i] - d.Number(v.counts()[i]-1)}
 }
 
 // jsonDVVSet is a DVVSet as JSON has it.

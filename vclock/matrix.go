@@ -142,9 +142,8 @@ func (m *Matrix) Observe(member ID, knows Vector) (bool, error) {
 // was at it, and was the last that was. The others are not looked at further than to one that still is, and from
 // that row on, because members tend to speak in turn: this one will be heard of last.
 func (m *Matrix) settle(i int, before *Vector) {
-	var raised Vector
-	row := m.rows[i]
-	for j, id := range row.names {
+	row, raised := m.rows[i].tally(), false
+	for j, id := range row.roster.names() {
 		was, cut := before.getAt(j, id), m.stable.getAt(j, id)
 		if was > cut || was == row.counts[j] {
 			continue
@@ -153,19 +152,24 @@ func (m *Matrix) settle(i int, before *Vector) {
 		for k := i + 1; k < i+len(m.rows) && n > cut; k++ {
 			n = min(n, m.rows[k%len(m.rows)].getAt(j, id))
 		}
+		if n > cut && !raised {
+			m.stable.own() // before the first
+			raised = true
+		}
 		if n > cut {
-			raised.names, raised.counts = append(raised.names, id), append(raised.counts, n)
+			at, is := m.stable.roster.find(id)
+			m.stable.set(at, is, id, n)
 		}
 	}
-	m.stable.Merge(raised)
 }
 
 // getAt is Get, of a name that is often at a certain place.
 func (v *Vector) getAt(i int, id ID) uint64 {
-	if i < len(v.names) && v.names[i] == id {
-		return v.counts[i]
+	t := v.tally()
+	if i < len(t.counts) && t.roster.ids[i] == id {
+		return t.counts[i]
 	}
-	return v.Get(id)
+	return t.get(id)
 }
 
 // Merge takes in what another Matrix knows of the members of m, and reports whether that was any
@@ -251,11 +255,11 @@ func (m Matrix) AppendBinary(b []byte) ([]byte, error) {
 func (m Matrix) replicas() []ID {
 	var all Vector
 	for _, row := range m.rows {
-		if !sameNames(all.names, row.names) {
+		if !all.roster.same(row.roster) {
 			all.Merge(*row)
 		}
 	}
-	return all.names
+	return all.roster.names()
 }
 
 func appendNames(b []byte, names []ID) []byte {
@@ -274,9 +278,9 @@ func (m Matrix) MarshalBinary() ([]byte, error) { return m.AppendBinary(nil) }
 // UnmarshalBinary reads what AppendBinary writes, and nothing else.
 func (m *Matrix) UnmarshalBinary(b []byte) error {
 	d := decode(kindMatrix, b)
-	members, replicas := d.names(), d.names()
+	members, replicas := d.names(), rosterOf(d.names())
 	n := Matrix{members: members}
-	known := make([]bool, len(replicas))
+	known := make([]bool, replicas.len())
 	for range members {
 		row := d.row(replicas, known)
 		if d.err != nil {
@@ -285,7 +289,7 @@ func (m *Matrix) UnmarshalBinary(b []byte) error {
 		n.rows = append(n.rows, &row)
 	}
 	if i := slices.Index(known, false); i >= 0 {
-		d.Fail("%v, of which nobody knows", replicas[i])
+		d.Fail("%v, of which nobody knows", replicas.ids[i])
 	}
 	if err := d.End(); err != nil {
 		return err
@@ -309,29 +313,30 @@ func (d *Decoder) names() []ID {
 	return names
 }
 
-// row reads a number for each replica. It keeps the list of names if none of them is 0.
-func (d *Decoder) row(replicas []ID, known []bool) (v Vector) {
-	if d.Left() < len(replicas) {
+// row reads a number for each replica, and marks those that are not 0. It keeps the roster if none of them is.
+func (d *Decoder) row(replicas *roster, known []bool) Vector {
+	if d.Left() < replicas.len() {
 		d.Fail("it ends in a row")
 		return Vector{}
 	}
-	v = Vector{replicas, make([]uint64, 0, len(replicas))}
-	for j, id := range replicas {
+	names := replicas.names()
+	counts := make([]uint64, 0, len(names))
+	for j, id := range names {
 		n := d.Number(MaxCount)
 		if d.err != nil {
 			return Vector{}
 		}
 		switch known[j] = known[j] || n > 0; {
-		case n == 0 && len(v.names) == len(replicas): // the first: from here on, names of its own
-			v.names = slices.Clone(replicas[:j])
-		case n > 0 && len(v.names) < len(replicas):
-			v.names = append(v.names, id)
+		case n == 0 && len(names) == replicas.len(): // the first: from here on, names of its own
+			names = slices.Clone(names[:j])
+		case n > 0 && len(names) < replicas.len():
+			names = append(names, id)
 		}
 		if n > 0 {
-			v.counts = append(v.counts, n)
+			counts = append(counts, n)
 		}
 	}
-	return v
+	return tally{replicas.of(names), counts}.vector()
 }
 
 // MarshalJSON writes an object of the vectors of all members, in the order of names.

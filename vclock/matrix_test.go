@@ -406,7 +406,25 @@ func TestMatrixSize(t *testing.T) {
 		require.Less(t, len(b), rows)
 		var read Matrix
 		require.NoError(t, read.UnmarshalBinary(b))
-		require.Same(t, &read.rows[0].names[0], &read.rows[n-1].names[0], "one list of names")
+		require.Same(t, read.rows[0].roster, read.rows[n-1].roster)
+	}
+}
+
+// TestStableCopies: what was stable once is left alone when more is, with few names and with many. Planted and caught: numbers
+// of the cut that are changed in place.
+func TestStableCopies(t *testing.T) {
+	for _, n := range []int{3, 6} {
+		m := fullMatrix(n)
+		at := growing(m.Stable(), n)
+		was, text := m.Stable(), m.Stable().String()
+		copied := m
+		for i := range 2 * n {
+			_, err := m.Observe(m.members[i%n], at(i))
+			require.NoError(t, err)
+		}
+		require.Equal(t, text, was.String())
+		require.Equal(t, text, copied.Stable().String())
+		require.Equal(t, After, m.Stable().Compare(was))
 	}
 }
 
@@ -444,9 +462,9 @@ func growing(v Vector, n int) func(i int) Vector {
 	at := v
 	return func(i int) Vector {
 		if i%n == 0 {
-			at.counts = slices.Clone(at.counts)
-			for j := range at.counts {
-				at.counts[j]++
+			counts := at.own()
+			for j := range counts {
+				counts[j]++
 			}
 		}
 		return at

@@ -121,7 +121,7 @@ func (e Event) head() string { return string(e.Host) + " " + e.Clock.String() }
 //
 // It needs memory for what it returns, and MaxLine.
 func ParseLog(r io.Reader) ([]Event, error) {
-	p := logParser{lines: bufio.NewScanner(r), names: map[ID][]ID{}}
+	p := logParser{lines: bufio.NewScanner(r), names: map[ID]*roster{}}
 	p.lines.Buffer(nil, MaxLine+2) // and the end of the line
 	var events []Event
 	for {
@@ -137,7 +137,7 @@ func ParseLog(r io.Reader) ([]Event, error) {
 type logParser struct {
 	lines *bufio.Scanner
 	line  int
-	names map[ID][]ID // of the last clock of each host: the next one mostly has the same
+	names map[ID]*roster // of the last clock of each host: the next one mostly has the same
 	err   error
 }
 
@@ -158,10 +158,10 @@ func (p *logParser) event() (Event, bool) {
 	if err := e.checkText(); err != nil {
 		return p.fail("%w", err)
 	}
-	if names := p.names[e.Host]; sameNames(names, e.Clock.names) {
-		e.Clock.names = names
+	if names := p.names[e.Host]; names.same(e.Clock.roster) {
+		e.Clock.roster = names
 	}
-	p.names[e.Host] = e.Clock.names
+	p.names[e.Host] = e.Clock.roster
 	return e, true
 }
 

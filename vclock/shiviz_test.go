@@ -222,7 +222,7 @@ func TestParseLogForms(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, events, 2)
 	require.Equal(t, logFormat, events[1].Text)
-	require.Same(t, &events[0].Clock.names[0], &events[1].Clock.names[0], "one list of names")
+	require.Same(t, events[0].Clock.roster, events[1].Clock.roster)
 	events, err = ParseLog(strings.NewReader(logFormat + "\n"))
 	require.NoError(t, err)
 	require.Empty(t, events)

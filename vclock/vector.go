@@ -1,8 +1,6 @@
 package vclock
 
 import (
-	"cmp"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -35,23 +33,46 @@ import (
 // names and numbers that they share are never written to.
 //
 //	Compare, Descends    one pass over both, no allocation
-//	Merge                the same; one allocation, or none if one of them knows it all
-//	Tick                 one allocation, and a copy of the numbers
-//	memory               8 bytes a replica; 16 and its name, shared by copies, and by what they become
+//	Merge                the same; from 5 replicas on one allocation, or none if one of them knows it all
+//	Tick                 a copy of the numbers; from 5 replicas on one allocation
+//	memory               64 bytes; from 5 replicas on 8 for each; 16 and its name twice, shared by
+//	                     copies, and by what they become
 //	bad at               many replicas that come and go: all stay in it for ever
 //
 // The zero Vector knows of nothing. It is safe for concurrent readers; a writer needs
 // exclusive access (to that variable: copies are others).
 type Vector struct {
-	// Both are immutable. The names are a list of their own because they hardly ever change: Tick
-	// and Merge make new numbers and keep the names, and two vectors with one list are compared
-	// without a look at it, which takes a quarter of the time for 256 (BenchmarkCompare).
-	names  []ID     // sorted
-	counts []uint64 // of each name, at least 1
+	// The number of each name of the roster, at least 1, stands in few if all do, and those that are left over
+	// are 0; or else all stand in many, which is immutable. So a few numbers are copied with the variable, and changed in it: to
+	// allocate them would be half of a Merge of three (BenchmarkMerge).
+	roster *roster
+	few    [fewCounts]uint64
+	many   []uint64
 }
 
+// fewCounts is what makes a Vector fill a line of the cache.
+const fewCounts = 4
+
+// counts returns the numbers, which only who has called own may write to.
+func (v *Vector) counts() []uint64 {
+	if n := v.roster.len(); n <= fewCounts {
+		return v.few[:n]
+	}
+	return v.many
+}
+
+// own makes the numbers such as no copy of v has.
+func (v *Vector) own() []uint64 {
+	v.many = slices.Clone(v.many)
+	return v.counts()
+}
+
+func (v *Vector) tally() tally { return tally{v.roster, v.counts()} }
+
 // VectorOf returns a vector of numbers. Zeros are left out.
-func VectorOf(counts map[ID]uint64) (v Vector, err error) {
+func VectorOf(counts map[ID]uint64) (Vector, error) {
+	var names []ID
+	var numbers []uint64
 	for _, id := range slices.Sorted(maps.Keys(counts)) {
 		n := counts[id]
 		if err := id.check(); err != nil {
@@ -61,28 +82,25 @@ func VectorOf(counts map[ID]uint64) (v Vector, err error) {
 			return Vector{}, err
 		}
 		if n > 0 {
-			v.names, v.counts = append(v.names, id), append(v.counts, n)
+			names, numbers = append(names, id), append(numbers, n)
 		}
 	}
-	return v, nil
+	return tally{rosterOf(names), numbers}.vector(), nil
 }
 
 // Get returns how many events of a replica are known.
 func (v Vector) Get(id ID) uint64 {
-	if i, is := find(v.names, id); is {
-		return v.counts[i]
-	}
-	return 0
+	return v.tally().get(id)
 }
 
 // Len returns of how many replicas something is known.
-func (v Vector) Len() int { return len(v.names) }
+func (v Vector) Len() int { return v.roster.len() }
 
 // All ranges over what is not 0, in the order of names.
 func (v Vector) All() iter.Seq2[ID, uint64] {
 	return func(yield func(ID, uint64) bool) {
-		for i, id := range v.names {
-			if !yield(id, v.counts[i]) {
+		for i, id := range v.roster.names() {
+			if !yield(id, v.counts()[i]) {
 				return
 			}
 		}
@@ -101,165 +119,101 @@ func (v *Vector) Advance(id ID, by uint64) (Dot, error) {
 	if err := id.check(); err != nil {
 		return Dot{}, err
 	}
-	i, is := find(v.names, id)
+	i, is := v.roster.find(id)
 	n := by
 	if is {
-		n += v.counts[i] // may wrap, to less than by
+		n += v.counts()[i] // may wrap, to less than by
 	}
 	switch {
 	case n < by || n > MaxCount:
 		return Dot{}, fmt.Errorf("%w: %v at %d and %d more, at most %d", ErrExhausted, id, v.Get(id), by, uint64(MaxCount))
 	case n == 0:
 		return Dot{}, nil
-	case by == 0:
-	case is:
-		v.counts = slices.Clone(v.counts)
-		v.counts[i] = n
-	default:
-		v.names = slices.Concat(v.names[:i], []ID{id}, v.names[i:])
-		v.counts = slices.Concat(v.counts[:i], []uint64{n}, v.counts[i:])
+	case by > 0:
+		v.own()
+		v.set(i, is, id, n)
 	}
 	return Dot{id, n}, nil
+}
+
+// set changes the number at a place, or adds one there. v must own its numbers.
+func (v *Vector) set(at int, is bool, id ID, n uint64) {
+	counts := v.counts()
+	if is {
+		counts[at] = n
+	} else {
+		*v = tally{v.roster.with(at, id), slices.Concat(counts[:at], []uint64{n}, counts[at:])}.vector()
+	}
 }
 
 // Forget leaves a replica out, and reports whether it was there. That is for who is sure that it has
 // gone for ever and that all others forget it too: a vector that still has it is
 // after, or beside, one that has forgotten it. Nothing is ever forgotten otherwise.
 func (v *Vector) Forget(id ID) bool {
-	i, is := find(v.names, id)
+	i, is := v.roster.find(id)
 	if is {
-		v.names = slices.Concat(v.names[:i], v.names[i+1:])
-		v.counts = slices.Concat(v.counts[:i], v.counts[i+1:])
+		counts := v.counts()
+		*v = tally{v.roster.without(i), slices.Concat(counts[:i], counts[i+1:])}.vector()
 	}
 	return is
 }
 
 // Compare returns whether v happened before w, after it, or neither.
-func (v Vector) Compare(w Vector) Ordering {
-	return ordering(v.differ(w, sameNames(v.names, w.names)))
-}
+func (v Vector) Compare(w Vector) Ordering { return ordering(v.tally().differ(w.tally())) }
 
 // Descends reports whether v knows all that w knows: it is after w, or equal.
 func (v Vector) Descends(w Vector) bool {
-	_, less := v.differ(w, sameNames(v.names, w.names))
+	_, less := v.tally().differ(w.tally())
 	return !less
-}
-
-// differ reports whether v knows something that w does not, and the other way round.
-func (v Vector) differ(w Vector, same bool) (more, less bool) {
-	if same {
-		// No number is above MaxCount, so the top bit of a difference says which is larger. To
-		// collect these bits takes 0.6 times as long as comparisons do (BenchmarkCompare, names=shared, n=256).
-		theirs := w.counts[:len(v.counts)]
-		ahead, behind := uint64(0), uint64(0)
-		for i, n := range v.counts {
-			ahead |= theirs[i] - n
-			behind |= n - theirs[i]
-		}
-		return ahead>>63 == 1, behind>>63 == 1
-	}
-	i, j := 0, 0
-	for i < len(v.names) && j < len(w.names) && !(more && less) {
-		switch order := cmp.Compare(v.names[i], w.names[j]); {
-		case order < 0:
-			more = true
-			i++
-		case order > 0:
-			less = true
-			j++
-		default:
-			more = more || v.counts[i] > w.counts[j]
-			less = less || v.counts[i] < w.counts[j]
-			i, j = i+1, j+1
-		}
-	}
-	return more || i < len(v.names), less || j < len(w.names)
-}
-
-// sameNames sees first whether it is the same list, and of each name whether it is the same string.
-func sameNames(a, b []ID) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	if len(a) == 0 || &a[0] == &b[0] {
-		return true
-	}
-	for i, id := range a {
-		if id != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // Merge takes in what w knows, so that v is the least that descends from both, and reports
 // whether that was anything new.
 func (v *Vector) Merge(w Vector) bool {
-	same := sameNames(v.names, w.names)
-	more, less := v.differ(w, same)
-	switch {
+	if v.roster.same(w.roster) {
+		return v.mergeSame(&w)
+	}
+	switch more, less := v.tally().differ(w.tally()); {
 	case !less:
 		return false
 	case !more:
 		*v = w
-		return true
+	default:
+		*v = union(v.roster, w.roster, v.counts(), w.counts()).vector()
 	}
-	if same {
-		counts := slices.Clone(v.counts) // which, unlike make, sets nothing to 0 first
-		for i, n := range w.counts[:len(counts)] {
-			counts[i] = max(counts[i], n)
-		}
-		*v = Vector{w.names, counts} // from now on one list, if there were two
-		return true
-	}
-	*v = union(*v, w)
 	return true
 }
 
-// union has the larger number of each replica.
-func union(v, w Vector) (u Vector) {
-	n := len(v.names) + len(w.names)
-	u.names, u.counts = make([]ID, 0, n), make([]uint64, 0, n)
-	i, j := 0, 0
-	for i < len(v.names) || j < len(w.names) {
-		order := 0
-		switch {
-		case j == len(w.names):
-			order = -1
-		case i == len(v.names):
-			order = 1
-		default:
-			order = cmp.Compare(v.names[i], w.names[j])
+// mergeSame is Merge of what has the same names. From now on they have one roster, if there were two.
+func (v *Vector) mergeSame(w *Vector) (news bool) {
+	if v.roster.len() <= fewCounts {
+		for i, n := range w.few { // what is left over is 0
+			if n > v.few[i] {
+				v.few[i], v.roster, news = n, w.roster, true
+			}
 		}
-		switch {
-		case order < 0:
-			u.names, u.counts = append(u.names, v.names[i]), append(u.counts, v.counts[i])
-			i++
-		case order > 0:
-			u.names, u.counts = append(u.names, w.names[j]), append(u.counts, w.counts[j])
-			j++
-		default:
-			u.names, u.counts = append(u.names, v.names[i]), append(u.counts, max(v.counts[i], w.counts[j]))
-			i, j = i+1, j+1
-		}
+		return news
 	}
-	return u
+	mine, theirs := v.many, w.many
+	switch more, less := numbersDiffer(mine, theirs); {
+	case !less:
+		return false
+	case !more:
+		*v = *w
+		return true
+	}
+	theirs = theirs[:len(mine)]
+	counts := make([]uint64, len(mine))
+	for i, n := range mine {
+		counts[i] = max(n, theirs[i])
+	}
+	v.roster, v.many = w.roster, counts
+	return true
 }
 
 // Meet returns what both know: the most that both descend from.
-func (v Vector) Meet(w Vector) (u Vector) {
-	for i, j := 0, 0; i < len(v.names) && j < len(w.names); {
-		switch order := cmp.Compare(v.names[i], w.names[j]); {
-		case order < 0:
-			i++
-		case order > 0:
-			j++
-		default:
-			u.names, u.counts = append(u.names, v.names[i]), append(u.counts, min(v.counts[i], w.counts[j]))
-			i, j = i+1, j+1
-		}
-	}
-	return u
+func (v Vector) Meet(w Vector) Vector {
+	return meet(v.roster, w.roster, v.counts(), w.counts()).vector()
 }
 
 // AppendBinary writes the canonical binary form: the number of entries, and each name, as all
@@ -273,11 +227,11 @@ func (v Vector) AppendBinary(b []byte) ([]byte, error) {
 // MarshalBinary is AppendBinary to nothing.
 func (v Vector) MarshalBinary() ([]byte, error) { return v.AppendBinary(nil) }
 
-// UnmarshalBinary reads what AppendBinary writes, and nothing else. If v has the same names already, it keeps its list
-// of them: whoever reads one message after the other into the same variable, makes no names.
+// UnmarshalBinary reads what AppendBinary writes, and nothing else. If v has the same names already, it keeps
+// them: whoever reads one message after the other into the same variable, makes no names.
 func (v *Vector) UnmarshalBinary(b []byte) error {
 	d := decode(kindVector, b)
-	w := d.vector(v.names)
+	w := d.vector(v.roster)
 	if err := d.End(); err != nil {
 		return err
 	}
@@ -286,29 +240,25 @@ func (v *Vector) UnmarshalBinary(b []byte) error {
 }
 
 // AppendTo writes it without the form, as a part of something else.
-func (v Vector) AppendTo(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(v.names)))
-	before := ID("")
-	for i, id := range v.names {
-		b = AppendID(b, before, id)
-		b = binary.AppendUvarint(b, v.counts[i])
-		before = id
-	}
-	return b
-}
+func (v Vector) AppendTo(b []byte) []byte { return v.tally().appendTo(b) }
 
 // Vector reads what AppendTo writes.
 func (d *Decoder) Vector() Vector { return d.vector(nil) }
 
-// vector takes names that are known already from there, and the list as well if it has no others.
-func (d *Decoder) vector(known []ID) Vector {
+// vector takes names that are known already from there, and the roster as well if it has no others.
+func (d *Decoder) vector(known *roster) (v Vector) {
 	n := d.Count(3)
-	v := Vector{counts: make([]uint64, 0, n)}
+	counts := v.few[:]
+	if n > fewCounts {
+		v.many = make([]uint64, n)
+		counts = v.many
+	}
+	var names []ID // none, as long as all are those of the roster
 	before := ID("")
 	for i := range n {
 		like := ID("")
-		if i < len(known) {
-			like = known[i]
+		if i < known.len() {
+			like = known.ids[i]
 		}
 		id, count := d.id(before, like), d.Number(MaxCount)
 		if count == 0 {
@@ -317,18 +267,21 @@ func (d *Decoder) vector(known []ID) Vector {
 		if d.err != nil {
 			return Vector{}
 		}
-		if v.names == nil && id != like {
-			v.names = append(make([]ID, 0, n), known[:i]...)
+		if names == nil && id != like {
+			names = append(make([]ID, 0, n), known.names()[:i]...)
 		}
-		if v.names != nil {
-			v.names = append(v.names, id)
+		if names != nil {
+			names = append(names, id)
 		}
-		v.counts, before = append(v.counts, count), id
+		counts[i], before = count, id
 	}
-	if v.names == nil && n == len(known) {
-		v.names = known
-	} else if v.names == nil {
-		v.names = append(v.names, known[:n]...) // a part of the list would keep all of it
+	switch {
+	case names != nil:
+		v.roster = rosterOf(names)
+	case n == known.len():
+		v.roster = known
+	default:
+		v.roster = rosterOf(slices.Clone(known.ids[:n]))
 	}
 	return v
 }
@@ -364,14 +317,14 @@ func (v Vector) String() string { return v.text(", ") }
 func (v Vector) text(comma string) string {
 	var b strings.Builder
 	b.WriteByte('{')
-	for i, id := range v.names {
+	for i, id := range v.roster.names() {
 		if i > 0 {
 			b.WriteString(comma)
 		}
 		name, _ := json.Marshal(string(id)) // a string has a form
 		b.Write(name)
 		b.WriteByte(':')
-		b.WriteString(strconv.FormatUint(v.counts[i], 10))
+		b.WriteString(strconv.FormatUint(v.counts()[i], 10))
 	}
 	b.WriteByte('}')
 	return b.String()

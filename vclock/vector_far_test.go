@@ -15,7 +15,7 @@ func TestVectorFarApart(t *testing.T) {
 			for _, own := range []bool{false, true} {
 				v, err := VectorOf(map[ID]uint64{"a": n, "b": m, "c": 5})
 				require.NoError(t, err)
-				w := Vector{v.names, []uint64{m, n, 5}}
+				w := tally{v.roster, []uint64{m, n, 5}}.vector()
 				if own {
 					w = w.foreign()
 				}
@@ -25,7 +25,7 @@ func TestVectorFarApart(t *testing.T) {
 				}
 				require.Equal(t, want, v.Compare(w), "%v and %v", v, w)
 
-				w = Vector{w.names, []uint64{m, m, 5}}
+				w = tally{w.roster, []uint64{m, m, 5}}.vector()
 				want = []Ordering{Before, Equal, After}[1+max(-1, min(1, i-j))]
 				require.Equal(t, want, v.Compare(w), "%v and %v", v, w)
 				require.Equal(t, want.Reverse(), w.Compare(v))
