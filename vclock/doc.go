@@ -24,7 +24,7 @@
 // # Cost
 //
 //	Lamport       8 bytes, one atomic addition; says before, where it may be concurrent
-//	Vector        8 bytes a replica and its name once; Compare and Merge one pass
+//	Vector        8 bytes a replica, and names that are shared; Compare and Merge one pass
 //	Context       the same, and 32 bytes for each gap; changed in place
 //	DVVSet        a Vector and a dot for each value
 //	HLC           a read of the clock and a compare-and-swap; a mutex while the clock is behind

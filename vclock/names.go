@@ -57,20 +57,22 @@ const (
 // AppendID writes a name that comes after another, which is empty for the first.
 func AppendID(b []byte, before, id ID) []byte {
 	shared := sharedPrefix(before, id)
+	pack := packingOf(before, id, shared)
+	return pack.append(pack.appendHead(b, before, id, shared), id, shared)
+}
+
+// packingOf is the one for the rest of a name: the shortest that has all its characters.
+func packingOf(before, id ID, shared int) packing {
 	rest, number := len(id)-shared, 0
 	if before != "" && len(id) != len(before) && rest <= restPlain {
 		number = 1 // for the length, which a plain rest does not need
 	}
 	for _, pack := range []packing{packHex, packHost} { // of both, packHex is never longer
-		if pack.size(len(id), shared)+number >= rest {
-			continue
-		}
-		if packed, ok := pack.append(pack.appendHead(b, before, id, shared), id, shared); ok {
-			return packed
+		if pack.size(len(id), shared)+number < rest && pack.has(id, shared) {
+			return pack
 		}
 	}
-	b, _ = packPlain.append(packPlain.appendHead(b, before, id, shared), id, shared)
-	return b
+	return packPlain
 }
 
 // appendHead writes what comes before the rest.
@@ -137,13 +139,15 @@ func (d *Decoder) id(before, known ID) ID {
 	if string(name) != string(known) {
 		id = ID(name)
 	}
-	var again [MaxID + 5]byte // with a first byte and two numbers of two
+	var head [5]byte // a byte, and two numbers of two
 	switch {
 	case id.check() != nil:
 		return fail("%v", id.check())
 	case id <= before:
 		return fail("names out of order")
-	case !bytes.Equal(AppendID(again[:0], before, id), d.all[start:d.at]):
+	case pack != packingOf(before, id, shared) || pack == packHex && !zeroPadded(tail, length, shared) ||
+		shared != sharedPrefix(before, id) ||
+		!bytes.Equal(pack.appendHead(head[:0], before, id, shared), d.all[start:d.at-len(tail)]):
 		return fail("a name that is written otherwise")
 	}
 	return id
@@ -178,81 +182,85 @@ func (p packing) size(length, shared int) int {
 	rest := length - shared
 	switch p {
 	case packHex:
-		if length == uuidLen {
-			rest -= bits.OnesCount64(uuidDashes >> shared)
-		}
-		return (rest + 1) / 2
+		return (hexDigits(length, shared) + 1) / 2
 	case packHost:
 		return rest - rest/3
 	}
 	return rest
 }
 
-// append writes the rest of a name, unless there is a character that it has not.
-func (p packing) append(b []byte, id ID, shared int) (_ []byte, ok bool) {
+// has reports whether it has all characters of the rest of a name.
+func (p packing) has(id ID, shared int) bool {
+	if p == packPlain {
+		return true
+	}
+	for at := shared; at < len(id); at++ {
+		end, most := len(id), byte(len(digits))-1
+		if p == packHex {
+			end, most = nextDash(len(id), at), 15
+		}
+		for ; at < end; at++ {
+			if digit(id[at]) > most {
+				return false
+			}
+		}
+		if at < len(id) && id[at] != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// append writes the rest of a name, of which it has all characters.
+func (p packing) append(b []byte, id ID, shared int) []byte {
 	switch p {
 	case packHex:
 		return appendHex(b, id, shared)
 	case packHost:
 		return appendHost(b, id[shared:])
 	}
-	return append(b, id[shared:]...), true
+	return append(b, id[shared:]...)
 }
 
-func appendHex(b []byte, id ID, shared int) (_ []byte, ok bool) {
-	upper := true
-	for i := shared; i < len(id); i++ {
-		if isDash(len(id), i) {
-			if id[i] != '-' {
-				return nil, false
-			}
-			continue
+// appendHex goes from dash to dash, where there are any.
+func appendHex(b []byte, id ID, shared int) []byte {
+	half := false // of the last byte is free
+	for at := shared; at < len(id); at++ {
+		end := nextDash(len(id), at)
+		if half {
+			b[len(b)-1] |= digit(id[at])
+			at, half = at+1, false
 		}
-		n := digit(id[i])
-		if n >= 16 {
-			return nil, false
+		for ; at+1 < end; at += 2 {
+			b = append(b, digit(id[at])<<4|digit(id[at+1]))
 		}
-		if upper {
-			b = append(b, n<<4)
-		} else {
-			b[len(b)-1] |= n
+		if at < end {
+			b = append(b, digit(id[at])<<4)
+			at, half = at+1, true
 		}
-		upper = !upper
 	}
-	return b, true
+	return b
 }
 
-func appendHost(b []byte, rest ID) (_ []byte, ok bool) {
+func appendHost(b []byte, rest ID) []byte {
 	for len(rest) > 0 {
 		n, some := 0, min(len(rest), 3)
 		for i := range some {
-			next := digit(rest[i])
-			if next >= byte(len(digits)) {
-				return nil, false
-			}
-			n = n*len(digits) + int(next)
+			n = n*len(digits) + int(digit(rest[i]))
 		}
 		if some > 1 {
 			b = append(b, byte(n>>8))
 		}
 		b, rest = append(b, byte(n)), rest[some:]
 	}
-	return b, true
+	return b
 }
 
 // parse adds the rest to what is shared, up to a length, unless there is a number that is no character.
 func (p packing) parse(name, b []byte, length int) (_ []byte, ok bool) {
 	switch p {
 	case packHex:
-		for half := 0; len(name) < length; {
-			if isDash(length, len(name)) {
-				name = append(name, '-')
-				continue
-			}
-			name = append(name, digits[b[half/2]>>(4-half%2*4)&15])
-			half++
-		}
-		return name, true
+		return parseHex(name, b, length), true
 	case packHost:
 		for ; length-len(name) >= 3; b = b[2:] {
 			n := int(b[0])<<8 | int(b[1])
@@ -273,13 +281,53 @@ func (p packing) parse(name, b []byte, length int) (_ []byte, ok bool) {
 	return append(name, b...), true
 }
 
+func parseHex(name, b []byte, length int) []byte {
+	half := false // of b[0] has been read
+	for len(name) < length {
+		end := nextDash(length, len(name))
+		if half {
+			name = append(name, digits[b[0]&15])
+			b, half = b[1:], false
+		}
+		for ; len(name)+1 < end; b = b[1:] {
+			name = append(name, digits[b[0]>>4], digits[b[0]&15])
+		}
+		if len(name) < end {
+			name = append(name, digits[b[0]>>4])
+			half = true
+		}
+		if end < length {
+			name = append(name, '-')
+		}
+	}
+	return name
+}
+
+// zeroPadded reports whether packHex has nothing in a half that is left over.
+func zeroPadded(b []byte, length, shared int) bool {
+	return hexDigits(length, shared)%2 == 0 || b[len(b)-1]&15 == 0
+}
+
+// hexDigits is how many characters of a rest packHex writes.
+func hexDigits(length, shared int) int {
+	if length == uuidLen {
+		return length - shared - bits.OnesCount64(uuidDashes>>shared)
+	}
+	return length - shared
+}
+
 const (
 	uuidLen    = 36
 	uuidDashes = uint64(1<<8 | 1<<13 | 1<<18 | 1<<23)
 )
 
-// isDash reports whether a UUID has a dash there.
-func isDash(length, i int) bool { return length == uuidLen && uuidDashes>>i&1 == 1 }
+// nextDash returns where a UUID has its next dash, from there on. It is after the end for the last one, and for what is no UUID.
+func nextDash(length, at int) int {
+	if dashes := uuidDashes >> at; length == uuidLen && dashes != 0 {
+		return at + bits.TrailingZeros64(dashes)
+	}
+	return length
+}
 
 // digits are the characters of packHost, of which packHex has the first 16.
 const digits = "0123456789abcdefghijklmnopqrstuvwxyz-._:"

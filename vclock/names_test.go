@@ -17,8 +17,7 @@ import (
 func TestNameBytes(t *testing.T) {
 	const uuid = "e58ed763-928c-4155-bee9-fdbaaadc15f3"
 	host := func(id ID) string {
-		b, _ := appendHost(nil, id)
-		return hex.EncodeToString(b)
+		return hex.EncodeToString(appendHost(nil, id))
 	}
 	long := strings.Repeat("é", 31) + "!"
 	for _, c := range []struct{ before, id, want string }{
@@ -95,7 +94,7 @@ func randomName(r *rand.Rand) ID {
 	}
 	name := []byte(strings.Repeat("0a", 20)[:r.IntN(10)])
 	for len(name) < length {
-		if len(alphabet) == 16 && isDash(length, len(name)) && r.IntN(50) > 0 {
+		if len(alphabet) == 16 && nextDash(length, len(name)) == len(name) && r.IntN(50) > 0 {
 			name = append(name, '-')
 		} else {
 			name = append(name, alphabet[r.IntN(len(alphabet))])
@@ -110,10 +109,10 @@ func allForms(before, id ID) (forms [][]byte) {
 	longest := sharedPrefix(before, id)
 	for pack := range packings {
 		for shared := max(0, longest-2); shared <= longest; shared++ {
-			packed, ok := pack.append(nil, id, shared)
-			if !ok {
+			if !pack.has(id, shared) {
 				continue
 			}
+			packed := pack.append(nil, id, shared)
 			rest := len(id) - shared
 			var heads [][]byte
 			switch {

@@ -33,9 +33,10 @@ import (
 // names and numbers that they share are never written to.
 //
 //	Compare, Descends    one pass over both, no allocation
-//	Merge                the same; from 5 replicas on one allocation, or none if one of them knows it all
-//	Tick                 a copy of the numbers; from 5 replicas on one allocation
-//	memory               64 bytes; from 5 replicas on 8 for each; 16 and its name twice, shared by
+//	Merge                the same. If both have news, new numbers: one allocation, or none for up to 4 replicas;
+//	                     and if both have other names, a list of all
+//	Tick                 a copy of the numbers: one allocation, or none for up to 4 replicas
+//	memory               64 bytes, and from 5 replicas on 8 for each; its name twice and 16 more, shared by
 //	                     copies, and by what they become
 //	bad at               many replicas that come and go: all stay in it for ever
 //
