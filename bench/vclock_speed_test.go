@@ -35,8 +35,10 @@ func TestVclockSpeed(t *testing.T) {
 			continue // it allocates as well
 		}
 		switch {
-		case c.op == opMerge && c.impl == implVector:
+		case c.op == opMerge && c.impl == implVector && c.entries > 4: // up to which numbers stand in the variable
 			require.EqualValues(t, 1, c.allocs)
+		case c.op == opMerge && c.impl == implVector:
+			require.Zero(t, c.allocs)
 		case c.op == opMerge:
 			require.Greater(t, c.allocs, 1.0)
 		default:
