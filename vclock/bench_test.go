@@ -3,6 +3,7 @@ package vclock
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"testing"
 )
 
@@ -57,6 +58,7 @@ func BenchmarkCompare(b *testing.B) {
 	for _, n := range []int{3, 16, 256} {
 		v, w := pairOf(n)
 		far := w.foreign()
+		listed := tally{&roster{ids: far.roster.ids}, far.counts()}.vector()
 		x, y := v.naive(), w.naive()
 		run := func(impl, names string, f func() Ordering) {
 			b.Run(fmt.Sprintf("impl=%s/names=%s/n=%d", impl, names, n), func(b *testing.B) {
@@ -70,6 +72,7 @@ func BenchmarkCompare(b *testing.B) {
 		}
 		run("plinth", "shared", func() Ordering { return v.Compare(w) })
 		run("plinth", "own", func() Ordering { return v.Compare(far) })
+		run("listed", "own", func() Ordering { return v.Compare(listed) }) // name by name
 		run("naive", "shared", func() Ordering { return x.compare(y) })
 	}
 }
@@ -96,4 +99,24 @@ func BenchmarkMerge(b *testing.B) {
 		run("naive", "union", func() { u := maps.Clone(x); u.merge(y) })
 		run("naive", "union-in-place", func() { x.merge(y) })
 	}
+}
+
+// BenchmarkHex writes and reads what is not shared of UUIDs, by the pair and digit by digit.
+func BenchmarkHex(b *testing.B) {
+	id := randomUUID(rand.New(rand.NewPCG(1, 2)))
+	packed := appendHex(nil, id, 0)
+	var room [MaxID]byte
+	run := func(impl, op string, f func() int, want int) {
+		b.Run(fmt.Sprintf("impl=%s/op=%s", impl, op), func(b *testing.B) {
+			for b.Loop() {
+				if f() != want {
+					b.Fatal("other bytes")
+				}
+			}
+		})
+	}
+	run("plinth", "write", func() int { return len(appendHex(room[:0], id, 0)) }, len(packed))
+	run("naive", "write", func() int { return len(naiveAppendHex(room[:0], id, 0)) }, len(packed))
+	run("plinth", "read", func() int { return len(parseHex(room[:0], packed, len(id))) }, len(id))
+	run("naive", "read", func() int { return len(naiveParseHex(room[:0], packed, len(id))) }, len(id))
 }

@@ -29,7 +29,8 @@ import (
 // use is that of Almeida, Shoker and Baquero: Delta State Replicated Data Types, 2018.
 //
 //	Contains          a binary search, and another if there are gaps; no allocation
-//	Add, Next         the same; no allocation in order, for a replica that is known
+//	Add, Next         the same; no allocation in order, for a replica that is known; the first of a
+//	                  replica a copy of all names
 //	Merge             a few dots: Add of each; more: one pass over both
 //	memory            a Vector, and 32 bytes for each gap
 //	bad at            dots that never come: their gaps stay; hundreds of replicas, of which a map finds one sooner
@@ -344,11 +345,8 @@ func (c *Context) UnmarshalBinary(b []byte) error {
 
 // Context reads what AppendTo writes.
 func (d *Decoder) Context() Context {
-	v := d.Vector() // whose numbers nobody else has
-	c := Context{base: tally{v.roster, v.many}}
-	if len(v.many) == 0 {
-		c = v.Context()
-	}
+	v := d.Vector() // which nobody else has
+	c := Context{base: v.tally()}
 	before := ID("")
 	for range d.Count(5) {
 		id := d.ID(before)

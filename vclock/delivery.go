@@ -92,7 +92,7 @@ func (m Message[M]) check() error {
 // came first: who receives in several goroutines must have a lock of its own, from before Receive until what it
 // returned has been handed on. The same lock belongs around Clock, or what it says may not be in the state yet.
 //
-//	Send, Receive     a pass over a vector, and one allocation of it
+//	Send, Receive     a pass over a vector, and from 5 replicas on one allocation of it
 //	memory            a message and its vector for each that is held, at most Limit of them
 //	bad at            large groups: each message carries a number for everybody
 type Delivery[M any] struct {

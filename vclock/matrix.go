@@ -143,6 +143,8 @@ func (m *Matrix) Observe(member ID, knows Vector) (bool, error) {
 // that row on, because members tend to speak in turn: this one will be heard of last.
 func (m *Matrix) settle(i int, before *Vector) {
 	row, raised := m.rows[i].tally(), false
+	var names []ID // that are new to the cut
+	var counts []uint64
 	for j, id := range row.roster.names() {
 		was, cut := before.getAt(j, id), m.stable.getAt(j, id)
 		if was > cut || was == row.counts[j] {
@@ -152,15 +154,20 @@ func (m *Matrix) settle(i int, before *Vector) {
 		for k := i + 1; k < i+len(m.rows) && n > cut; k++ {
 			n = min(n, m.rows[k%len(m.rows)].getAt(j, id))
 		}
-		if n > cut && !raised {
-			m.stable.own() // before the first
+		if n <= cut {
+			continue
+		}
+		switch at, is := m.stable.roster.find(id); {
+		case !is:
+			names, counts = append(names, id), append(counts, n)
+		case raised:
+			m.stable.counts()[at] = n
+		default:
+			m.stable.own()[at] = n
 			raised = true
 		}
-		if n > cut {
-			at, is := m.stable.roster.find(id)
-			m.stable.set(at, is, id, n)
-		}
 	}
+	m.stable.Merge(tally{row.roster.of(names), counts}.vector())
 }
 
 // getAt is Get, of a name that is often at a certain place.
@@ -313,7 +320,8 @@ func (d *Decoder) names() []ID {
 	return names
 }
 
-// row reads a number for each replica, and marks those that are not 0. It keeps the roster if none of them is.
+// row reads a number for each replica, and marks those that are not 0. It keeps the roster if none of them is;
+// rows with a 0 have lists of their own, but not all names once more.
 func (d *Decoder) row(replicas *roster, known []bool) Vector {
 	if d.Left() < replicas.len() {
 		d.Fail("it ends in a row")
@@ -336,7 +344,7 @@ func (d *Decoder) row(replicas *roster, known []bool) Vector {
 			counts = append(counts, n)
 		}
 	}
-	return tally{replicas.of(names), counts}.vector()
+	return tally{replicas.part(names), counts}.vector()
 }
 
 // MarshalJSON writes an object of the vectors of all members, in the order of names.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/internal/seed"
 )
 
@@ -407,6 +408,59 @@ func TestMatrixSize(t *testing.T) {
 		var read Matrix
 		require.NoError(t, read.UnmarshalBinary(b))
 		require.Same(t, read.rows[0].roster, read.rows[n-1].roster)
+	}
+}
+
+// TestObserveAllocates as much for many numbers that are raised at once as for one, known to the cut or new to it. Planted and
+// caught: a cut that is copied for each number, a roster that is made anew for each name.
+func TestObserveAllocates(t *testing.T) {
+	if form.Raced() {
+		t.Log("the race detector allocates")
+		return
+	}
+	counts := map[ID]uint64{"a": 1}
+	for i := range 500 {
+		counts[nameOf(i)] = 1
+	}
+	none, err := NewMatrix("a")
+	require.NoError(t, err)
+	_, err = none.Observe("a", vec(t, map[ID]uint64{"a": 1}))
+	require.NoError(t, err)
+	once := vec(t, counts)
+	some := none
+	_, err = some.Observe("a", once)
+	require.NoError(t, err)
+	twice := once
+	for i, n := range twice.own() {
+		twice.many[i] = n + 1
+	}
+	require.LessOrEqual(t, testing.AllocsPerRun(10, func() { m := none; _, _ = m.Observe("a", once) }), 40.0)
+	require.LessOrEqual(t, testing.AllocsPerRun(10, func() { m := some; _, _ = m.Observe("a", twice) }), 4.0)
+}
+
+// TestRowsWithGaps have lists of their own when they are read, but not all names once more, and are equal to what they were.
+// Planted and caught: rows with a text.
+func TestRowsWithGaps(t *testing.T) {
+	m, err := NewMatrix("a", "b", "c")
+	require.NoError(t, err)
+	for i, id := range m.members {
+		counts := map[ID]uint64{nameOf(0): 1, nameOf(1): 2, nameOf(2): 3}
+		delete(counts, nameOf(i))
+		_, err = m.Observe(id, vec(t, counts))
+		require.NoError(t, err)
+	}
+	b, err := m.MarshalBinary()
+	require.NoError(t, err)
+	var read Matrix
+	require.NoError(t, read.UnmarshalBinary(b))
+	for id, row := range read.All() {
+		want, _ := m.Get(id)
+		require.Equal(t, Equal, row.Compare(want))
+		require.Equal(t, Concurrent, row.Compare(*read.rows[(slices.Index(read.members, id)+1)%3]))
+		require.Empty(t, row.roster.text)
+		_, err := row.Tick("new")
+		require.NoError(t, err)
+		row.invariant(t)
 	}
 }
 

@@ -8,9 +8,9 @@ import (
 // roster is a sorted list of names, which vectors share. It is immutable, and nil has none.
 //
 // Names hardly ever change: Tick and Merge make new numbers and keep the roster, and two vectors with one roster are compared
-// without a look at a name. What comes over the wire brings a roster of its own. So that it need not be looked at
-// name by name either, all names stand once more in one text, each after its length in a byte: two rosters are the same
-// if their texts are.
+// without a look at a name. What comes over the wire brings a roster of its own. So that two are not compared name by
+// name then, all names stand once more in one text, each after its length in a byte: two rosters are the same if their
+// texts are. That takes a third of the time for 16 names, a quarter for 256 (BenchmarkCompare, names=own, beside impl=listed).
 //
 //	ids     a  node-1  x
 //	text    1 a 6 n o d e - 1 1 x
@@ -18,7 +18,7 @@ import (
 // It is safe for concurrent use.
 type roster struct {
 	ids  []ID
-	text string
+	text string // none if there are many rosters of almost the same names: then it is compared name by name
 }
 
 // rosterOf takes over a sorted list, which nobody else may write to.
@@ -58,8 +58,8 @@ func (r *roster) find(id ID) (at int, is bool) { return find(r.names(), id) }
 
 // with has one name more, at that place, and without has one less.
 func (r *roster) with(at int, id ID) *roster {
-	if r == nil {
-		return rosterOf([]ID{id})
+	if r == nil || r.text == "" {
+		return rosterOf(slices.Concat(r.names()[:at], []ID{id}, r.names()[at:]))
 	}
 	before := textLen(r.ids[:at])
 	text := r.text[:before] + string([]byte{byte(len(id))}) + string(id) + r.text[before:]
@@ -72,15 +72,35 @@ func (r *roster) without(at int) *roster {
 }
 
 // same reports whether two have the same names.
-func (r *roster) same(s *roster) bool { return r == s || r != nil && s != nil && r.text == s.text }
+func (r *roster) same(s *roster) bool {
+	switch {
+	case r == s:
+		return true
+	case r == nil || s == nil:
+		return false
+	case r.text == "" || s.text == "":
+		return slices.Equal(r.ids, s.ids)
+	}
+	return r.text == s.text
+}
 
-// of returns one with these names: itself, if there are as many as it has, and they are known to be
-// among its own, or its own among them.
+// of returns a roster of names that are among those of r, or among which those of r are. If there are as many, it is r.
 func (r *roster) of(ids []ID) *roster {
 	if len(ids) == r.len() {
 		return r
 	}
 	return rosterOf(ids)
+}
+
+// part returns a roster of some names of r: r, or one without a text.
+func (r *roster) part(ids []ID) *roster {
+	switch len(ids) {
+	case r.len():
+		return r
+	case 0:
+		return nil
+	}
+	return &roster{ids: ids}
 }
 
 // find is slices.BinarySearch that ends where the name is, which takes about half of the time for up to 16

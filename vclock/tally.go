@@ -6,7 +6,7 @@ import (
 )
 
 // tally is a number for each name of a roster, at least 1: what Vector and Context have in common. Who has
-// one says who may write to its numbers; nothing here does, or keeps those that it was given.
+// one says who may write to its numbers; nothing here does.
 type tally struct {
 	roster *roster
 	counts []uint64

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,9 @@ func (v Vector) invariant(t testing.TB) {
 			require.Zero(t, n)
 		}
 	}
-	require.Equal(t, rosterOf(v.roster.names()), v.roster)
+	if v.roster != nil && v.roster.text != "" {
+		require.Equal(t, rosterOf(v.roster.ids), v.roster)
+	}
 	before := ID("")
 	for i, id := range v.roster.names() {
 		require.NoError(t, id.check())
@@ -232,30 +235,37 @@ func TestVectorBytes(t *testing.T) {
 // TestVectorsShareNames that are the same: what is read into a variable that has them, and what is merged. Planted and
 // caught: a list with more names than were read, one that is written to, a merge that keeps two lists.
 func TestVectorsShareNames(t *testing.T) {
-	v := vec(t, map[ID]uint64{"a": 1, "b": 2, "long-name": 3})
-	list, copied := v.roster, v
-	read := func(w Vector) {
-		b, err := w.MarshalBinary()
+	for _, n := range []int{3, 6} {
+		v, other := pairOf(n)
+		list, copied, text := v.roster, v, v.String()
+		read := func(w Vector) {
+			b, err := w.MarshalBinary()
+			require.NoError(t, err)
+			require.NoError(t, v.UnmarshalBinary(b))
+			require.Equal(t, w.String(), v.String())
+			v.invariant(t)
+		}
+		read(other.foreign())
+		require.Same(t, list, v.roster)
+		b, err := v.MarshalBinary()
 		require.NoError(t, err)
-		require.NoError(t, v.UnmarshalBinary(b))
-		require.Equal(t, w.String(), v.String())
-		v.invariant(t)
+		if !form.Raced() {
+			require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = v.UnmarshalBinary(b) }), 2.0, "numbers, and a Decoder")
+		}
+		less := other
+		require.True(t, less.Forget(nameOf(n-1)))
+		read(less)
+		_, err = v.Tick("z")
+		require.NoError(t, err)
+		_, err = other.Tick("z")
+		require.NoError(t, err)
+		_, err = other.Tick("between")
+		require.NoError(t, err)
+		read(other)
+		read(Vector{})
+		read(vec(t, map[ID]uint64{nameOf(1): 5}))
+		require.Equal(t, text, copied.String())
 	}
-	read(vec(t, map[ID]uint64{"a": 4, "b": 5, "long-name": 6}))
-	require.Same(t, list, v.roster)
-	b, err := v.MarshalBinary()
-	require.NoError(t, err)
-	if !form.Raced() {
-		require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _ = v.UnmarshalBinary(b) }), 2.0, "numbers, and a Decoder")
-	}
-	read(vec(t, map[ID]uint64{"a": 4, "b": 5}))
-	_, err = v.Tick("z")
-	require.NoError(t, err)
-	read(vec(t, map[ID]uint64{"a": 4, "b": 5, "c": 1, "long-name": 6, "z": 1}))
-	read(Vector{})
-	read(vec(t, map[ID]uint64{"b": 5}))
-	require.Equal(t, `{"a":1, "b":2, "long-name":3}`, copied.String())
-
 	for _, n := range []int{3, 6} {
 		v, w := pairOf(n)
 		w = w.foreign()
@@ -294,7 +304,7 @@ func TestVectorModel(t *testing.T) {
 		for range 60 {
 			i, j := r.IntN(3), r.IntN(3)
 			id := nameOf(r.IntN(8))
-			switch v := &vs[i]; r.IntN(8) {
+			switch v := &vs[i]; r.IntN(9) {
 			case 0, 1, 2:
 				_, err := v.Advance(id, 3)
 				require.NoError(t, err)
@@ -315,6 +325,11 @@ func TestVectorModel(t *testing.T) {
 			case 7:
 				*v = v.Meet(vs[j])
 				models[i] = models[i].meet(models[j])
+			case 8:
+				b, err := vs[j].MarshalBinary()
+				require.NoError(t, err)
+				require.NoError(t, v.UnmarshalBinary(b))
+				models[i] = maps.Clone(models[j])
 			}
 			vs[i].invariant(t)
 			require.Equal(t, models[i], vs[i].naive())
@@ -351,10 +366,14 @@ func TestRosterText(t *testing.T) {
 		for j, b := range lists {
 			require.Equal(t, i == j, rosterOf(a).same(rosterOf(b)), "%q and %q", a, b)
 		}
+		r := rosterOf(a)
 		for at, id := range a {
-			r := rosterOf(a)
 			require.Equal(t, r, r.without(at).with(at, id))
+			require.Equal(t, r, r.without(at).part(r.without(at).names()).with(at, id))
 		}
+		untold := rosterOf(append(slices.Clone(a), "~")).part(a)
+		require.True(t, untold.same(r) && r.same(untold) && untold.same(untold))
+		require.Equal(t, i == 1, untold.same(rosterOf([]ID{"a"})))
 	}
 }
 
