@@ -326,7 +326,7 @@ func ExampleWriteBack() {
 func ExampleUnstoredError() {
 	ctx := context.Background()
 	counters, err := cache.NewWriteBack(&table{rows: map[string]int{}}, cache.Config[string, int]{MaxEntries: 100}, cache.LoadConfig[string, int]{},
-		cache.WriteBackConfig{FlushEvery: time.Minute})
+		cache.WriteBackConfig{FlushEvery: time.Minute, RetryAfter: time.Millisecond})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/lsm/sst"
 	"github.com/plinth-go/plinth/vfs"
 )
@@ -37,7 +38,11 @@ func TestBlockCacheWants(t *testing.T) {
 		require.InDelta(t, blocks*block.Size(), c.cost(), float64(blocks*block.Size()/100))
 		return found, given
 	}
-	for _, skew := range []float64{0, 1.01, 1.1, 1.3} {
+	skews := []float64{0, 1.01, 1.1, 1.3}
+	if form.Raced() {
+		skews = skews[2:3] // one goroutine: there is nothing for it to find
+	}
+	for _, skew := range skews {
 		seeded := func() func() sst.BlockID {
 			rng := rand.New(rand.NewPCG(1, 1))
 			if skew == 0 {

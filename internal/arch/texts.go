@@ -29,6 +29,7 @@ func wordRules() []wordRule {
 // tests of this package are left out: they plant such text.
 func checkWords(m *module) []finding {
 	var found []finding
+	rules := wordRules()
 	for _, name := range m.texts {
 		if strings.HasPrefix(name, "internal/arch/") && strings.HasSuffix(name, "_test.go") {
 			continue
@@ -39,7 +40,7 @@ func checkWords(m *module) []finding {
 			continue
 		}
 		for i, line := range bytes.Split(src, []byte("\n")) {
-			for _, rule := range wordRules() {
+			for _, rule := range rules {
 				if hit := rule.pattern.Find(line); hit != nil {
 					found = append(found, finding(fmt.Sprintf("%s:%d: %q: %s", name, i+1, bytes.TrimSpace(hit), rule.why)))
 				}
