@@ -19,7 +19,7 @@ import (
 func TestBTreeRun(t *testing.T) {
 	o := bench(t, t.Context(), "btree")
 	counted, timed := resultsOf(t, o, "btree")
-	again, _ := resultsOf(t, bench(t, t.Context(), "-run", "^btree$"), "btree")
+	again, _ := resultsOf(t, benchAgain(t, o, "btree"), "btree")
 	require.Equal(t, counted, again)
 	require.Len(t, counted, len(designs())+len(treePageSizes)+len(treeFills)+len(treeIntervals))
 	require.Len(t, timed, len(designs())*len(timedWorks))

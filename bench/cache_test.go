@@ -39,7 +39,8 @@ func cacheRun(t *testing.T, o outcome) (hits map[string]float64, throughput []re
 // TestCacheRun looks at the whole of the experiment. What is counted is the
 // same in two runs, and no policy passes the bound; what is timed is complete.
 func TestCacheRun(t *testing.T) {
-	o, again := bench(t, t.Context(), "cache"), bench(t, t.Context(), "-run", "^cache$")
+	o := bench(t, t.Context(), "cache")
+	again := benchAgain(t, o, "cache")
 	require.Equal(t, exitOK, o.code, o.stderr)
 	hits, throughput := cacheRun(t, o)
 	hitsAgain, _ := cacheRun(t, again)

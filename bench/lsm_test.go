@@ -62,7 +62,8 @@ func testPages(t *testing.T, o outcome, figures, tables int) {
 // TestLSMRun looks at the whole of the experiment. What is counted is the same in two
 // runs; what is timed is complete.
 func TestLSMRun(t *testing.T) {
-	o, again := bench(t, t.Context(), "lsm"), bench(t, t.Context(), "-run", "^lsm$")
+	o := bench(t, t.Context(), "lsm")
+	again := benchAgain(t, o, "lsm")
 	counted, timed := resultsOf(t, o, "lsm")
 	countedAgain, _ := resultsOf(t, again, "lsm")
 	require.Equal(t, counted, countedAgain)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/plinth-go/plinth/bench/report"
+	"github.com/plinth-go/plinth/internal/form"
 	"github.com/plinth-go/plinth/vfs"
 	"github.com/plinth-go/plinth/wal"
 )
@@ -30,6 +31,16 @@ type outcome struct {
 	stdout, stderr, html string
 	json                 []byte
 	dir                  string // where it measured
+}
+
+// benchAgain runs an experiment a second time, chosen otherwise, so that it can be compared with the first. For the race
+// detector once is enough.
+func benchAgain(t *testing.T, first outcome, experiment string) outcome {
+	t.Helper()
+	if form.Raced() {
+		return first
+	}
+	return bench(t, t.Context(), "-run", "^"+experiment+"$")
 }
 
 func bench(t *testing.T, ctx context.Context, args ...string) outcome {
