@@ -110,6 +110,72 @@ func TestORSetOneDot(t *testing.T) {
 	}
 }
 
+// TestORSetRemovesAnyOf merges a set of up to nine, in a list or hashed, with one that has seen it, has removed some of it, all
+// choices of them, and may have added something. Planted and caught: a join that looks at its own elements from the front, where what goes
+// is replaced by the last.
+func TestORSetRemovesAnyOf(t *testing.T) {
+	for n := range 10 {
+		for gone := range 1 << n {
+			for _, more := range []bool{false, true} {
+				mine := new(ORSet[int])
+				for e := range n {
+					_, err := mine.Add("a", e)
+					require.NoError(t, err)
+				}
+				other := mine.Clone()
+				for e := range n {
+					if gone>>e&1 == 1 {
+						other.Remove(e)
+					}
+				}
+				if more {
+					_, err := other.Add("b", 100)
+					require.NoError(t, err)
+				}
+				require.Equal(t, gone > 0 || more, mine.Merge(other))
+				mine.invariant(t)
+				require.Equal(t, other.Len(), mine.Len())
+				for e := range n {
+					require.Equal(t, gone>>e&1 == 0, mine.Has(e), "%d of %d, %b gone", e, n, gone)
+				}
+				require.Equal(t, vclock.Equal, mine.Compare(other))
+			}
+		}
+	}
+}
+
+// TestORSetBothGone merges sets that cannot be, of which each knows that the dot of the other was removed, as bytes can say:
+// what they have in common goes, before what only one has is looked at. Planted and caught: a join that takes no
+// notice of how many are left.
+func TestORSetBothGone(t *testing.T) {
+	// Each of two replicas has its own dots of three elements, and has seen those of the other.
+	made := func(id vclock.ID) *ORSet[int] {
+		s := new(ORSet[int])
+		for e := range 3 {
+			_, err := s.Add(id, e)
+			require.NoError(t, err)
+		}
+		seen := s.Context()
+		for n := range uint64(3) {
+			for _, other := range []vclock.ID{"a", "b"} {
+				_, err := seen.Add(vclock.Dot{ID: other, N: n + 1})
+				require.NoError(t, err)
+			}
+		}
+		s.within(&seen)
+		return s
+	}
+	a := made("a")
+	for e := range 3 {
+		_, err := a.Add("a", 10+e)
+		require.NoError(t, err)
+	}
+	require.True(t, a.Merge(made("b")))
+	require.Equal(t, 3, a.Len())
+	require.True(t, a.Has(10) && a.Has(11) && a.Has(12))
+	a.invariant(t)
+}
+
 // TestORSetForms: a delta that was sent has the same form as one that was made here.
 func TestORSetForms(t *testing.T) {
 	var s ORSet[string]
