@@ -106,8 +106,9 @@ func BenchmarkHex(b *testing.B) {
 	id := randomUUID(rand.New(rand.NewPCG(1, 2)))
 	packed := appendHex(nil, id, 0)
 	var room [MaxID]byte
-	run := func(impl, op string, f func() int, want int) {
-		b.Run(fmt.Sprintf("impl=%s/op=%s", impl, op), func(b *testing.B) {
+	run := func(impl, kind string, f func() int, want int) {
+		b.Run(fmt.Sprintf("impl=%s/case=%s", impl, kind), func(b *testing.B) {
+			b.ReportAllocs()
 			for b.Loop() {
 				if f() != want {
 					b.Fatal("other bytes")

@@ -66,8 +66,8 @@ func numbersDiffer(mine, theirs []uint64) (more, less bool) {
 	return ahead>>63 == 1, behind>>63 == 1
 }
 
-// union has the larger number of each name of one of two. They come in parts, as do those of meet: a tally would be taken for
-// kept because its roster is, and a Vector that has its numbers within would be allocated.
+// union has the larger number of each name that one of two has. Rosters and numbers are apart, and in meet too, as only rosters are
+// kept: of a tally the compiler would think that all of it is, and allocate each Vector that has its numbers within.
 func union(r, s *roster, mine, theirs []uint64) tally {
 	a, b := r.names(), s.names()
 	names, counts := make([]ID, 0, len(a)+len(b)), make([]uint64, 0, len(a)+len(b))

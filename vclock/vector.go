@@ -37,16 +37,16 @@ import (
 //	                     or none for up to 4 replicas; with other names, a copy of names and numbers
 //	Tick                 a copy of the numbers: one allocation, or none for up to 4 replicas; the
 //	                     first of a replica a copy of all names as well
-//	memory               64 bytes, and from 5 replicas on 8 for each; its name twice and 16 more, shared by
-//	                     copies, and by what they become
+//	memory               64 bytes, and from 5 replicas on 8 for each; names, each twice and 16 bytes, are
+//	                     shared by copies, and by what they become
 //	bad at               many replicas that come and go: all stay in it for ever
 //
 // The zero Vector knows of nothing. It is safe for concurrent readers; a writer needs
 // exclusive access (to that variable: copies are others).
 type Vector struct {
-	// The number of each name of the roster, at least 1, stands in few if all do, and those that are left over
-	// are 0; or else all stand in many, which is immutable. So a few numbers are copied with the variable, and changed in it: to
-	// allocate them would be half of a Merge of three (BenchmarkMerge).
+	// The numbers of the names of the roster, each at least 1, are in few if there is room for all, and what is left over is
+	// 0; or else all are in many, which is immutable. So a few numbers are copied with the variable, and changed in it: to
+	// allocate them would be more than half of a Merge of three (BenchmarkMerge).
 	roster *roster
 	few    [fewCounts]uint64
 	many   []uint64

@@ -68,12 +68,12 @@ func openShared(impl, kind, name string) (shared, error) {
 
 // loadShared reads what save has returned.
 func loadShared(impl, kind, name string, saved []byte) (shared, error) {
+	if impl == implAutomerge {
+		return loadAutomerge(kind, name, saved)
+	}
 	s, err := openShared(impl, kind, name)
 	if err != nil {
 		return nil, err
-	}
-	if impl == implAutomerge {
-		return loadAutomerge(kind, name, saved)
 	}
 	return s, s.receive(saved) // which is the same for these: a state is a large message
 }
