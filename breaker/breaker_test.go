@@ -187,7 +187,7 @@ func TestContext(t *testing.T) {
 // *RetryError that is not found when it is wrapped; a cancellation after a timeout taken for one by the caller.
 func TestClassify(t *testing.T) {
 	notFound := errors.New("not found")
-	b := must(t, Config{Trip: ConsecutiveFailures(2), Classify: func(err error) Outcome {
+	b := must(t, Config{Trip: ConsecutiveFailures(2), OpenFor: time.Hour, Classify: func(err error) Outcome {
 		switch {
 		case errors.Is(err, notFound):
 			return Success

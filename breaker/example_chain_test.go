@@ -11,7 +11,7 @@ import (
 )
 
 func ExampleChain() {
-	whole, err := breaker.NewTimeout(time.Second)
+	whole, err := breaker.NewTimeout(time.Minute)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func ExampleChain() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	try, err := breaker.NewTimeout(300 * time.Millisecond)
+	try, err := breaker.NewTimeout(20 * time.Second)
 	if err != nil {
 		log.Fatal(err)
 	}

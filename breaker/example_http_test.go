@@ -6,6 +6,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"time"
 
 	"github.com/plinth-go/plinth/breaker"
@@ -92,12 +93,16 @@ func ExampleHandler() {
 	for range 3 {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-		fmt.Printf("%d %q %s", w.Code, w.Header()["Retry-After"], w.Body)
+		fmt.Printf("%d %s", w.Code, w.Body)
+		if seconds, err := strconv.Atoi(w.Header().Get("Retry-After")); err == nil {
+			fmt.Println("again in a minute at most:", seconds > 0 && seconds <= 60)
+		}
 	}
 	// Output:
-	// 502 [] the database is down
-	// 502 [] the database is down
-	// 503 ["60"] Service Unavailable
+	// 502 the database is down
+	// 502 the database is down
+	// 503 Service Unavailable
+	// again in a minute at most: true
 }
 
 // A breaker for each tenant, whom the path names; the health check has none.
@@ -133,11 +138,11 @@ func ExampleHandlerConfig() {
 	for _, path := range []string{"/tenants/acme", "/tenants/acme", "/tenants/globex", "/health"} {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		fmt.Println(path, w.Code, w.Header()["Retry-After"])
+		fmt.Println(path, w.Code, "refused:", w.Header().Get("Retry-After") != "")
 	}
 	// Output:
-	// /tenants/acme 503 []
-	// /tenants/acme 503 [60]
-	// /tenants/globex 200 []
-	// /health 200 []
+	// /tenants/acme 503 refused: false
+	// /tenants/acme 503 refused: true
+	// /tenants/globex 200 refused: false
+	// /health 200 refused: false
 }

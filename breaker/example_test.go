@@ -171,7 +171,7 @@ func ExampleCounts() {
 // Three of six calls fail: that is half of those of the last minute, and a quarter of the last four.
 func ExampleWindow() {
 	for _, window := range []breaker.Window{breaker.LastCalls(4), breaker.LastTime(time.Minute)} {
-		db, err := breaker.New(breaker.Config{Trip: breaker.FailureRate(0.5, 4, window)})
+		db, err := breaker.New(breaker.Config{Trip: breaker.FailureRate(0.5, 4, window), OpenFor: time.Minute})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -283,7 +283,9 @@ func ExampleTrip() {
 
 // Each change is a line of the log.
 func ExampleBreaker_OnStateChange() {
-	db, err := breaker.New(breaker.Config{Name: "db", Trip: breaker.ConsecutiveFailures(1), Jitter: breaker.NoJitter})
+	db, err := breaker.New(breaker.Config{
+		Name: "db", Trip: breaker.ConsecutiveFailures(1), OpenFor: time.Minute, Jitter: breaker.NoJitter,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -292,7 +294,7 @@ func ExampleBreaker_OnStateChange() {
 	_ = db.Run(context.Background(), func(context.Context) error { return errDown })
 	db.Reset()
 	// Output:
-	// level=WARN msg=breaker change.name=db change.from=closed change.to=open change.for=1s
+	// level=WARN msg=breaker change.name=db change.from=closed change.to=open change.for=1m0s
 	// level=WARN msg=breaker change.name=db change.from=open change.to=closed
 }
 
