@@ -65,13 +65,17 @@ func differing(t *testing.T, chance uint64) *replicaWorld[*ORSet[string]] {
 		w.change(1)
 	}
 	w.settle()
-	for range 8 {
-		w.change(0)
-	}
-	for range 3 {
-		w.change(1)
-	}
+	w.changes(0, 8)
+	w.changes(1, 3)
 	return w
+}
+
+// changes lets a node do so much that is a change: to remove what is not there is none.
+func (w *replicaWorld[T]) changes(i int, n uint64) {
+	seen := func() uint64 { return w.nodes[i].Stats().Seen.Get(w.nodes[i].ID()) }
+	for until := seen() + n; seen() < until; {
+		w.change(i)
+	}
 }
 
 func (w *replicaWorld[T]) requireEqual() {
