@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +128,7 @@ func testSkews(t *testing.T, r *vclockResults) {
 	wall, early := map[time.Duration]int{}, map[time.Duration]int{}
 	for _, c := range r.skews {
 		testSkew(t, c)
+		testWrong(t, []skewCell{c}, 0.9, 0.2)
 		require.Equal(t, []int{1538, 514, 1_120_612}, []int{c.events, c.messages, c.before})
 		wall[c.epsilon], early[c.epsilon] = c.wallWrong, c.early
 	}
@@ -147,8 +149,6 @@ func testSkew(t *testing.T, c skewCell) {
 	require.Zero(t, c.refused)
 	require.LessOrEqual(t, c.wallMost, c.epsilon)
 	require.LessOrEqual(t, c.hlcMost, c.epsilon)
-	require.Greater(t, c.wallMost, c.epsilon*9/10)
-	require.InEpsilon(t, float64(c.epsilon)/2, float64(c.wallMean), 0.2, "clocks are wrong by anything up to ε")
 	require.GreaterOrEqual(t, c.hlcLead, time.Duration(0), "an HLC is never behind the clock that it reads")
 	require.LessOrEqual(t, c.hlcLead, 2*c.epsilon)
 	require.LessOrEqual(t, c.early, c.wallWrong)
@@ -185,17 +185,37 @@ func TestSkewSeeds(t *testing.T) {
 	if form.Long() {
 		seeds = 20
 	}
+	cells := map[time.Duration][]skewCell{}
 	for range seeds {
 		config := skewConfig{seed: chance.Uint64()}
 		for _, config.epsilon = range []time.Duration{50 * time.Microsecond, 2 * time.Millisecond, 40 * time.Millisecond} {
 			c, err := countSkew(config)
 			require.NoError(t, err)
 			testSkew(t, c)
+			cells[c.epsilon] = append(cells[c.epsilon], c)
 		}
 		r, err := playSkew(config)
 		require.NoError(t, err)
 		testWays(t, r)
 	}
+	// A run sets its clocks some 88 times, for times of different lengths. So the mean of one run has a standard deviation
+	// of 0.073, of which 0.45 is six; and none of the 88 is in the last part x of ε once in 1/(1-x)^88 runs.
+	for _, runs := range cells {
+		testWrong(t, runs, 1-0.2/float64(seeds), 0.45/math.Sqrt(float64(seeds)))
+	}
+}
+
+// testWrong: clocks are wrong by anything up to ε. In all runs together at least by so much of it, and on the mean by the
+// half, to within a part.
+func testWrong(t *testing.T, runs []skewCell, most, within float64) {
+	t.Helper()
+	worst, mean := 0.0, 0.0
+	for _, c := range runs {
+		worst = max(worst, float64(c.wallMost)/float64(c.epsilon))
+		mean += float64(c.wallMean) / float64(c.epsilon) / float64(len(runs))
+	}
+	require.Greater(t, worst, most)
+	require.InEpsilon(t, 0.5, mean, within)
 }
 
 // testWays follows the ways between events.
