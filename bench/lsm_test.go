@@ -241,7 +241,8 @@ func (d badTables) Open(name string, mode vfs.Mode, c vfs.Category) (vfs.File, e
 func TestBadStoreIsNotMeasured(t *testing.T) {
 	require.ErrorIs(t, smallDesign().measure(t.Context(), badTables{vfs.NewMem()}, "db"), lsm.ErrCorrupt)
 
-	s := &session{profile: tiny()[0], dir: t.TempDir(), disk: &badDisk{FS: vfs.NewMem()}}
+	// In each write, as there may be time for one Put only.
+	s := &session{profile: tiny()[0], dir: t.TempDir(), disk: &badDisk{FS: vfs.NewMem(), each: true}}
 	c := &timedLSM{durability: wal.Flushed, writers: 1}
 	s.profile.cell = 100 * time.Millisecond
 	require.Error(t, c.round(t.Context(), s))
