@@ -69,6 +69,9 @@ func Closed[T any](ctx context.Context, o Options, worker func(i int) Worker[T])
 	r.begin = time.Now()
 	close(r.start)
 	wg.Wait()
+	if ctx.Err() != nil { // AfterFunc may only be about to say so
+		r.fail(context.Cause(ctx))
+	}
 
 	res := Result{Elapsed: time.Since(r.begin), Latency: new(hist.Histogram)}
 	for i := range hists {

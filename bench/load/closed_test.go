@@ -203,6 +203,10 @@ func TestContext(t *testing.T) {
 		return same(func() error { return nil })
 	})
 	require.ErrorIs(t, err, why, "a context that is done before")
+	_, err = Closed(ctx, Options{Ops: 1}, func(int) Worker[int] {
+		return same(func() error { return nil })
+	})
+	require.ErrorIs(t, err, why, "whatever ends first")
 }
 
 func TestNothingMeasured(t *testing.T) {
