@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -118,10 +119,37 @@ func testCounts(t *testing.T, o outcome) {
 		if r.Durability == wal.Synced.String() && r.Workers == 1 {
 			require.InDelta(t, 1, r.Metrics["fsyncs_per_record"], 0.1)
 		}
-		if r.Durability == wal.Synced.String() && r.Workers == 64 {
-			require.Less(t, r.Metrics["fsyncs_per_record"], 0.5, "writers share fsyncs")
+		if r.Durability == wal.Synced.String() {
+			require.LessOrEqual(t, r.Metrics["fsyncs_per_record"], 1.1)
 		}
 	}
+}
+
+// slowDisk takes a millisecond to sync a file.
+type slowDisk struct{ vfs.FS }
+
+func (d slowDisk) Open(name string, mode vfs.Mode, c vfs.Category) (vfs.File, error) {
+	f, err := d.FS.Open(name, mode, c)
+	return slowFile{f}, err
+}
+
+type slowFile struct{ vfs.File }
+
+func (f slowFile) Sync() error {
+	<-time.After(time.Millisecond)
+	return f.File.Sync()
+}
+
+// TestWritersShareFsyncs: 64 of them, on a clock that moves only when all of them wait. How many do on
+// a real disk depends on how soon they are back. Seen to fail with one worker for all of them.
+func TestWritersShareFsyncs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &session{profile: tiny()[0], dir: t.TempDir(), disk: slowDisk{vfs.NewMem()}}
+		c := &walCell{durability: wal.Synced, writers: 64, size: 128}
+		require.NoError(t, c.round(t.Context(), s, nil))
+		require.Greater(t, c.latency.Count(), uint64(64))
+		require.Less(t, c.fsyncs(), 0.05)
+	})
 }
 
 func TestInput(t *testing.T) {
