@@ -4,10 +4,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -65,12 +63,11 @@ func Describe(ctx context.Context, dir string) (Machine, error) {
 // cost in dir.
 func medianFsync(ctx context.Context, dir string) (d time.Duration, err error) {
 	const rounds = 51
-	name := filepath.Join(dir, fmt.Sprintf("fsync-%d.tmp", os.Getpid()))
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(dir, "fsync-*.tmp")
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, f.Close(), os.Remove(name)) }()
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
 	block := make([]byte, 4096)
 	var h hist.Histogram
 	for i := range rounds + 1 {
