@@ -20,20 +20,19 @@ import (
 
 // Close ends in time although a load hangs that nobody waits for any more.
 func TestWriteBackCloseHangsBehindALoad(t *testing.T) {
-	w, err := cache.NewWriteBack(hanging{}, config{MaxEntries: 10}, loadConfig{}, cache.WriteBackConfig{})
-	require.NoError(t, err)
-	require.NoError(t, w.Set(t.Context(), "k", "v"))
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	w.Get(ctx, "other") // gives up, its load does not
-	closed := make(chan error, 1)
-	go func() { closed <- w.Close(ctx) }()
-	select {
-	case err := <-closed:
-		require.Error(t, err)
-	case <-time.After(time.Second):
-		t.Fatal("Close still waits a second after its context has ended: k=v cannot be rescued")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w, err := cache.NewWriteBack(hanging{}, config{MaxEntries: 10}, loadConfig{}, cache.WriteBackConfig{})
+		require.NoError(t, err)
+		require.NoError(t, w.Set(t.Context(), "k", "v"))
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		w.Get(ctx, "other") // gives up, its load does not
+		start := time.Now()
+		var unstored *cache.UnstoredError[string, string]
+		require.ErrorAs(t, w.Close(ctx), &unstored)
+		require.Equal(t, map[string]string{"k": "v"}, unstored.Values, "or they could not be rescued")
+		require.Zero(t, time.Since(start), "its context has ended")
+	})
 }
 
 // Several Sets wait for room, and one hurry stood for all of them.
@@ -152,13 +151,7 @@ func TestUnhashableKeyLocksForEver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Panics(t, func() { f([]int{1}) }) // the caller's mistake, who recovers like net/http
-			done := make(chan bool)
-			go func() { f("good"); close(done) }()
-			select {
-			case <-done:
-			case <-time.After(time.Second):
-				t.Fatal("everybody else hangs")
-			}
+			f("good")                                 // or everybody else hangs
 		})
 	}
 }
