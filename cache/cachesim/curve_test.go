@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -83,22 +84,31 @@ func TestCurve(t *testing.T) {
 // and with the check in the loop of simulate left out.
 func TestCurveStops(t *testing.T) {
 	boom := errors.New("boom")
-	var made, running atomic.Int64
+	var running atomic.Int64
 	maker := Maker{"bad", func(capacity int) (Cache, error) {
-		made.Add(1)
 		if capacity == 7 {
 			return nil, boom
 		}
 		return Textbook(cache.NewLRU[uint64, uint64](capacity)), nil
 	}}
-	sizes := []int{1, 7}
-	for range 100 {
-		sizes = append(sizes, 5)
-	}
-	_, err := Curve(t.Context(), small(), sizes, []Maker{maker}, nil)
+	_, err := Curve(t.Context(), small(), []int{1, 7, 5}, []Maker{maker}, nil)
 	require.ErrorIs(t, err, boom)
 	require.ErrorContains(t, err, "bad with 7 entries: boom")
-	require.Less(t, made.Load(), int64(20))
+
+	// All but the first wait for its error: then no worker begins a second one.
+	synctest.Test(t, func(t *testing.T) {
+		var begun atomic.Int64
+		runs := []run{func(context.Context) error { return boom }}
+		for range 100 {
+			runs = append(runs, func(ctx context.Context) error {
+				begun.Add(1)
+				<-ctx.Done()
+				return nil
+			})
+		}
+		require.ErrorIs(t, inParallel(t.Context(), runs, nil), boom)
+		require.Less(t, begun.Load(), int64(runtime.GOMAXPROCS(0)))
+	})
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	endless := Maker{"endless", func(int) (Cache, error) {
