@@ -14,7 +14,7 @@ import (
 // Two machines have one limit together.
 func ExampleDistributed() {
 	store := ratelimit.NewMemoryStore(100_000) // or one that is on the network
-	config := ratelimit.DistributedConfig{Rate: ratelimit.Per(6, time.Hour), Burst: 3}
+	config := ratelimit.DistributedConfig{Rate: ratelimit.Per(6, time.Hour), Burst: 3, Timeout: 10 * time.Second}
 	east, err := ratelimit.NewDistributed(store, config)
 	if err != nil {
 		log.Fatal(err)
@@ -53,8 +53,8 @@ func (c *countingStore) Update(ctx context.Context, key string, period, toleranc
 func ExampleDistributedConfig() {
 	store := &countingStore{Store: ratelimit.NewMemoryStore(100_000)}
 	limiter, err := ratelimit.NewDistributed(store, ratelimit.DistributedConfig{
-		Rate: ratelimit.Per(1000, time.Hour), Burst: 1000,
-		Lease: 100, LeaseTime: time.Minute,
+		Rate: ratelimit.Per(1, time.Hour), Burst: 1000,
+		Lease: 100, LeaseTime: time.Minute, Timeout: 10 * time.Second,
 	})
 	if err != nil {
 		log.Fatal(err)

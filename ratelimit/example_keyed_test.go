@@ -8,11 +8,11 @@ import (
 	"github.com/plinth-go/plinth/ratelimit"
 )
 
-// Ten requests a second for each client, 20 at once, and what is known about at most 100,000
+// Ten requests a minute for each client, 20 at once, and what is known about at most 100,000
 // of them.
 func ExampleKeyed() {
 	clients, err := ratelimit.NewKeyed(ratelimit.KeyedConfig[string]{
-		Rate:    ratelimit.PerSecond(10),
+		Rate:    ratelimit.Per(10, time.Minute),
 		Burst:   20,
 		MaxKeys: 100_000,
 	})
@@ -28,7 +28,7 @@ func ExampleKeyed() {
 	fmt.Println(d.OK, d.Remaining, "of", d.Limit, "left, full in", d.ResetAfter)
 	// Output:
 	// false true
-	// true 15 of 20 left, full in 500ms
+	// true 15 of 20 left, full in 30s
 }
 
 // Plans with limits of their own. What cannot be is an error.

@@ -20,11 +20,13 @@ func Example() {
 	}
 	fmt.Println("at least 20:", granted >= 20, "and far from 1000:", granted < 100)
 
-	d := limiter.Take(15)
-	fmt.Println(d.OK, d.Limit, "try again in about 150 ms:", d.RetryAfter > 100*time.Millisecond)
+	hourly := ratelimit.NewTokenBucket(ratelimit.Per(100, time.Hour), 20)
+	hourly.Take(20)
+	d := hourly.Take(15)
+	fmt.Println(d.OK, d.Limit, "try again in", d.RetryAfter.Round(time.Minute))
 	// Output:
 	// at least 20: true and far from 1000: true
-	// false 20 try again in about 150 ms: true
+	// false 20 try again in 9m0s
 }
 
 func ExampleTokenBucket_Wait() {
