@@ -642,12 +642,14 @@ func TestTransportOverNetwork(t *testing.T) {
 		response.Body.Close()
 		require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
 	}
-	require.Len(t, peers, 1, "one connection")
+	before := len(peers)
+	// net/http gives a connection up whose writer it has to wait for, so there may be another.
+	require.LessOrEqual(t, before, 2, "one connection, and not one for each refusal")
 	client.CloseIdleConnections()
 	response, err := client.Get(s.URL)
 	require.NoError(t, err)
 	response.Body.Close()
-	require.Len(t, peers, 2, "another one")
+	require.Greater(t, len(peers), before, "another one")
 }
 
 // An answer that never ends, compressed: net/http waits for its beginning under the lock that
