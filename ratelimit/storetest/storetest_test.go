@@ -125,9 +125,12 @@ func TestPlanted(t *testing.T) {
 		found string
 		plant func(*plain)
 	}{
-		"right":               {"", func(*plain) {}},
-		"right, and slow":     {"", func(p *plain) { p.between = runtime.Gosched }},
-		"right, of last year": {"", func(p *plain) { p.clock = func() int64 { return time.Now().UnixNano() } }},
+		"right":           {"", func(*plain) {}},
+		"right, and slow": {"", func(p *plain) { p.between = runtime.Gosched }},
+		"right, of last year": {"", func(p *plain) { // not that of the wall, which may be set meanwhile
+			clock, made := p.clock, time.Now().UnixNano()
+			p.clock = func() int64 { return made + clock() }
+		}},
 		"right, and resets": {"", func(p *plain) {
 			p.late, p.between = errors.New("connection reset"), func() {
 				for range 20 {
