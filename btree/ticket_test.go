@@ -1,6 +1,7 @@
 package btree
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,11 +11,16 @@ import (
 	"github.com/plinth-go/plinth/wal"
 )
 
-// heldLog keeps the next sync of the log until it is told what comes of it.
+// heldLog keeps the next sync of the log, if it is to, until it is told what comes of it.
 type heldLog struct {
 	vfs.FS
+	next   atomic.Bool
 	begun  chan struct{}
 	result chan error
+}
+
+func newHeldLog(fsys vfs.FS) *heldLog {
+	return &heldLog{FS: fsys, begun: make(chan struct{}), result: make(chan error)}
 }
 
 type heldFile struct {
@@ -31,12 +37,11 @@ func (h *heldLog) Open(name string, m vfs.Mode, c vfs.Category) (vfs.File, error
 }
 
 func (f heldFile) Sync() error {
-	select {
-	case f.log.begun <- struct{}{}:
+	if f.log.next.CompareAndSwap(true, false) {
+		f.log.begun <- struct{}{}
 		if err := <-f.log.result; err != nil {
 			return err
 		}
-	default: // nobody waits for it
 	}
 	return f.File.Sync()
 }
@@ -45,8 +50,9 @@ func (f heldFile) Sync() error {
 // then the log fails: no reader sees the transaction that was refused. Planted and caught:
 // a checkpoint that does not wait for the ticket of the version that it takes.
 func TestCheckpointWaitsForLog(t *testing.T) {
-	h := &heldLog{vfs.NewMem(), make(chan struct{}), make(chan error)}
+	h := newHeldLog(vfs.NewMem())
 	db := opened(t, Options{FS: h})
+	h.next.Store(true)
 	put, checkpoint := make(chan error), make(chan error)
 	go func() { put <- db.Put([]byte("k"), []byte("v")) }()
 	<-h.begun
