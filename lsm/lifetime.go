@@ -39,13 +39,23 @@ func (p *pins) held() bool {
 func (d *DB) acquire() (*state, *pin) {
 	for {
 		s := d.state.Load()
-		p := &s.version.pins[rand.Uint32()%uint32(len(s.version.pins))]
-		p.readers.Add(1)
-		if d.state.Load() == s {
+		if p := d.join(s); p != nil {
 			return s, p
 		}
-		p.readers.Add(-1)
 	}
+}
+
+// join counts a reader in, or returns nil if the state is not the present one. Who is too
+// late leaves like every reader: somebody may have looked while he was counted in, and
+// have left the tables to him.
+func (d *DB) join(s *state) *pin {
+	p := &s.version.pins[rand.Uint32()%uint32(len(s.version.pins))]
+	p.readers.Add(1)
+	if d.state.Load() == s {
+		return p
+	}
+	d.release(s.version, p)
+	return nil
 }
 
 // release lets a pinned version go. If another one has come, this may have been the

@@ -150,6 +150,23 @@ func TestReadersWhileFilesGo(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
+// TestLateReaderClosesTables: a reader comes too late to a version, and is counted in while it is replaced. Planted and
+// caught: one who then only counts himself out, so that the tables are closed with those of the next version.
+func TestLateReaderClosesTables(t *testing.T) {
+	db, err := Open("db", tiny(vfs.NewMem()))
+	require.NoError(t, err)
+	late := db.state.Load()
+	late.version.pins[0].readers.Add(1)
+	require.NoError(t, db.Put([]byte("k"), []byte("v")))
+	require.NoError(t, db.Flush())
+	require.NoError(t, db.Compact(t.Context(), nil, nil)) // so that there is nothing left to do
+	require.NotEmpty(t, db.retired)
+	late.version.pins[0].readers.Add(-1)
+	require.Nil(t, db.join(late))
+	require.Empty(t, db.retired)
+	require.NoError(t, db.Close())
+}
+
 // TestCloseBesideReaders closes the store while others read: what they get is right, or
 // ErrClosed, and no file stays open.
 func TestCloseBesideReaders(t *testing.T) {
