@@ -27,6 +27,7 @@ import (
 // Planted bugs this was seen to catch: Open believing a directory that nobody had
 // synced; no sync of the directory after retiring segments.
 func TestEveryOperationFailsOnce(t *testing.T) {
+	roomy(t)
 	const changes = vfs.OpWriteAt | vfs.OpTruncate | vfs.OpRename | vfs.OpRemove | vfs.OpMkdirAll
 	calls := 40
 	if form.Long() {

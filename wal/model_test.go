@@ -549,6 +549,7 @@ func invariantAnchor(t testing.TB, l *Log, x *extent, a anchor, where string) {
 }
 
 func TestOperations(t *testing.T) {
+	roomy(t)
 	runs := 80
 	if form.Raced() {
 		runs = 20
