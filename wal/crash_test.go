@@ -23,14 +23,6 @@ import (
 // call that had been acknowledged. Then the same again, with a second power
 // cut while it recovers and goes on.
 
-// roomy lets the collector of garbage run less often until the test is over. Each Open takes a megabyte, and next to
-// nothing is alive: of TestCrash, more than half of the time was the collector's. It holds for the whole program, so
-// not for tests that run in parallel.
-func roomy(t *testing.T) {
-	before := debug.SetGCPercent(400)
-	t.Cleanup(func() { debug.SetGCPercent(before) })
-}
-
 // state is what a log holds.
 type state struct {
 	first   uint64
@@ -285,4 +277,12 @@ func TestCrash(t *testing.T) {
 	}
 	tally.Report(t, nil)
 	require.GreaterOrEqual(t, tally.Total(), 8000)
+}
+
+// roomy lets the collector of garbage run less often until the test is over. Each Open takes a megabyte, and next to
+// nothing is alive: of TestCrash, more than half of the time was the collector's. It holds for the whole program, so
+// not for tests that run in parallel.
+func roomy(t *testing.T) {
+	before := debug.SetGCPercent(400)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
 }
