@@ -33,10 +33,12 @@ func nameOf(i int) ID { return ID(fmt.Sprintf("node-%03d", i)) }
 
 // pairOf has two vectors of n replicas, of which each knows something that the other does not. They have one
 // list of names, as those of one process do that came from each other.
-func pairOf(n int) (a, b Vector) {
+func pairOf(n int) (a, b Vector) { return pairFrom(1000, n) }
+
+func pairFrom(first uint64, n int) (a, b Vector) {
 	counts := map[ID]uint64{}
 	for i := range n {
-		counts[nameOf(i)] = uint64(1000 + i)
+		counts[nameOf(i)] = first + uint64(i)
 	}
 	a, _ = VectorOf(counts)
 	b = a
@@ -58,7 +60,8 @@ func BenchmarkCompare(b *testing.B) {
 	for _, n := range []int{3, 16, 256} {
 		v, w := pairOf(n)
 		far := w.foreign()
-		listed := tally{&roster{ids: far.roster.ids}, far.counts()}.vector()
+		large, larger := pairFrom(maxHalf+1, n)
+		listed := tally{&roster{ids: far.roster.ids}, far.plain()}.vector()
 		x, y := v.naive(), w.naive()
 		run := func(impl, names string, f func() Ordering) {
 			b.Run(fmt.Sprintf("impl=%s/names=%s/n=%d", impl, names, n), func(b *testing.B) {
@@ -72,7 +75,8 @@ func BenchmarkCompare(b *testing.B) {
 		}
 		run("plinth", "shared", func() Ordering { return v.Compare(w) })
 		run("plinth", "own", func() Ordering { return v.Compare(far) })
-		run("listed", "own", func() Ordering { return v.Compare(listed) }) // name by name
+		run("plinth", "shared-large", func() Ordering { return large.Compare(larger) }) // a word for each number
+		run("listed", "own", func() Ordering { return v.Compare(listed) })              // name by name
 		run("naive", "shared", func() Ordering { return x.compare(y) })
 	}
 }
@@ -84,6 +88,7 @@ func BenchmarkMerge(b *testing.B) {
 	for _, n := range []int{3, 16, 256} {
 		v, w := pairOf(n)
 		far := w.foreign()
+		large, larger := pairFrom(maxHalf+1, n)
 		x, y := v.naive(), w.naive()
 		run := func(impl, kind string, f func()) {
 			b.Run(fmt.Sprintf("impl=%s/case=%s/n=%d", impl, kind, n), func(b *testing.B) {
@@ -95,6 +100,7 @@ func BenchmarkMerge(b *testing.B) {
 		}
 		run("plinth", "union", func() { u := v; u.Merge(w) })
 		run("plinth", "union-own", func() { u := v; u.Merge(far) })
+		run("plinth", "union-large", func() { u := large; u.Merge(larger) }) // a word for each number
 		run("plinth", "known", func() { u := v; u.Merge(v) })
 		run("naive", "union", func() { u := maps.Clone(x); u.merge(y) })
 		run("naive", "union-in-place", func() { x.merge(y) })

@@ -32,7 +32,7 @@ import (
 //	Add, Next         the same; no allocation in order, for a replica that is known; the first of a
 //	                  replica a copy of all names
 //	Merge             a few dots: Add of each; more: one pass over both
-//	memory            a Vector, and 32 bytes for each gap
+//	memory            8 bytes for each replica and its name as in a Vector, and 32 for each gap
 //	bad at            dots that never come: their gaps stay; hundreds of replicas, of which a map finds one sooner
 //
 // Unlike a Vector it is changed in place, for it changes with each event, and a copy of all numbers each time would be
@@ -41,7 +41,7 @@ import (
 //
 // The zero Context knows of nothing. It is safe for concurrent readers; a writer needs exclusive access.
 type Context struct {
-	base   tally  // its numbers are changed in place, and nobody else has them; its roster is immutable
+	base   tally  // its numbers are plain, changed in place, and nobody else has them; its roster is immutable
 	beyond []Span // sorted; between two of a replica, and before the first, at least one dot is unknown
 }
 
@@ -64,7 +64,7 @@ func ContextOf(spans ...Span) (Context, error) {
 // draft is a context that is being made, span by span. It is not safe for concurrent use.
 type draft struct {
 	names  []ID
-	counts []uint64 // the base of each
+	counts numbers // the base of each
 	beyond []Span
 }
 
@@ -82,7 +82,7 @@ func (d *draft) push(s Span) {
 func (d *draft) context() Context { return Context{tally{rosterOf(d.names), d.counts}, d.beyond} }
 
 // Context returns one that knows what v does.
-func (v Vector) Context() Context { return Context{base: tally{v.roster, slices.Clone(v.counts())}} }
+func (v Vector) Context() Context { return Context{base: tally{v.roster, v.plain()}} }
 
 // Clone returns a copy that may be changed.
 func (c Context) Clone() Context {
@@ -90,11 +90,7 @@ func (c Context) Clone() Context {
 }
 
 // Base returns what is known without a gap: the most that a Vector can say of it.
-func (c Context) Base() Vector {
-	v := c.base.vector()
-	v.own()
-	return v
-}
+func (c Context) Base() Vector { return c.base.vector() }
 
 // Contiguous reports whether there are no gaps, so that Base is all.
 func (c Context) Contiguous() bool { return len(c.beyond) == 0 }
@@ -345,8 +341,8 @@ func (c *Context) UnmarshalBinary(b []byte) error {
 
 // Context reads what AppendTo writes.
 func (d *Decoder) Context() Context {
-	v := d.Vector() // which nobody else has
-	c := Context{base: v.tally()}
+	v := d.Vector()
+	c := v.Context()
 	before := ID("")
 	for range d.Count(5) {
 		id := d.ID(before)

@@ -92,7 +92,7 @@ func (m Message[M]) check() error {
 // came first: who receives in several goroutines must have a lock of its own, from before Receive until what it
 // returned has been handed on. The same lock belongs around Clock, or what it says may not be in the state yet.
 //
-//	Send, Receive     a pass over a vector, and from 5 replicas on one allocation of it
+//	Send, Receive     a pass over a vector, and from 9 replicas on one allocation of it
 //	memory            a message and its vector for each that is held, at most Limit of them
 //	bad at            large groups: each message carries a number for everybody
 type Delivery[M any] struct {
@@ -218,8 +218,9 @@ func (d *Delivery[M]) deliver(m Message[M]) []Message[M] {
 
 // wait enters a message under the next that it waits for, and reports whether there is one.
 func (d *Delivery[M]) wait(h *held[M]) bool {
-	for ; h.next < h.Deps.Len(); h.next++ {
-		dep := Dot{h.Deps.roster.ids[h.next], h.Deps.counts()[h.next]}
+	names, counts := h.Deps.roster.names(), h.Deps.counts()
+	for ; h.next < len(names); h.next++ {
+		dep := Dot{names[h.next], counts.at(h.next, len(names))}
 		if d.clock.getAt(h.next, dep.ID) < dep.N {
 			d.wakes[dep] = append(d.wakes[dep], h)
 			return true

@@ -218,7 +218,7 @@ func (s DVVSet[V]) Encode(b []byte, codec Codec[V]) ([]byte, error) {
 	for _, sib := range s.siblings {
 		i, _ := s.context.roster.find(sib.dot.ID)
 		b = binary.AppendUvarint(b, uint64(i))
-		b = binary.AppendUvarint(b, s.context.counts()[i]-sib.dot.N)
+		b = binary.AppendUvarint(b, s.context.at(i)-sib.dot.N)
 		var err error
 		if b, err = codec.Append(b, sib.value); err != nil {
 			return nil, fmt.Errorf("vclock: DVVSet: the value of %v: %w", sib.dot, err)
@@ -259,8 +259,8 @@ func (d *Decoder) dotOf(v Vector) Dot {
 	if d.err != nil {
 		return Dot{}
 	}
-	i := d.Number(uint64(v.Len() - 1))
-	return Dot{v.roster.ids[i], v.counts()[i] - d.Number(v.counts()[i]-1)}
+	i := int(d.Number(uint64(v.Len() - 1)))
+	return Dot{v.roster.ids[i], v.at(i) - d.Number(v.at(i)-1)}
 }
 
 // jsonDVVSet is a DVVSet as JSON has it.

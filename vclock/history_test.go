@@ -92,7 +92,7 @@ func stampAll[S any](t *testing.T, h history, step func(process int, last, from 
 func histories(t *testing.T, check func(h history)) {
 	r := seed.New(t)
 	for range 60 {
-		check(run(r, 2+r.IntN(5), 1+r.IntN(60)))
+		check(run(r, 2+r.IntN(10), 1+r.IntN(60)))
 	}
 }
 

@@ -142,15 +142,15 @@ func (m *Matrix) Observe(member ID, knows Vector) (bool, error) {
 // was at it, and was the last that was. The others are not looked at further than to one that still is, and from
 // that row on, because members tend to speak in turn: this one will be heard of last.
 func (m *Matrix) settle(i int, before *Vector) {
-	row, raised := m.rows[i].tally(), false
+	row, raised := m.rows[i], false
 	var names []ID // that are new to the cut
-	var counts []uint64
+	var counts numbers
 	for j, id := range row.roster.names() {
 		was, cut := before.getAt(j, id), m.stable.getAt(j, id)
-		if was > cut || was == row.counts[j] {
+		n := row.at(j)
+		if was > cut || was == n {
 			continue
 		}
-		n := row.counts[j]
 		for k := i + 1; k < i+len(m.rows) && n > cut; k++ {
 			n = min(n, m.rows[k%len(m.rows)].getAt(j, id))
 		}
@@ -160,11 +160,12 @@ func (m *Matrix) settle(i int, before *Vector) {
 		switch at, is := m.stable.roster.find(id); {
 		case !is:
 			names, counts = append(names, id), append(counts, n)
-		case raised:
-			m.stable.counts()[at] = n
 		default:
-			m.stable.own()[at] = n
-			raised = true
+			if !raised {
+				m.stable.own()
+				raised = true
+			}
+			m.stable.put(at, m.stable.Len(), n)
 		}
 	}
 	m.stable.Merge(tally{row.roster.of(names), counts}.vector())
@@ -172,11 +173,10 @@ func (m *Matrix) settle(i int, before *Vector) {
 
 // getAt is Get, of a name that is often at a certain place.
 func (v *Vector) getAt(i int, id ID) uint64 {
-	t := v.tally()
-	if i < len(t.counts) && t.roster.ids[i] == id {
-		return t.counts[i]
+	if names := v.roster.names(); i < len(names) && names[i] == id {
+		return v.counts().at(i, len(names))
 	}
-	return t.get(id)
+	return v.Get(id)
 }
 
 // Merge takes in what another Matrix knows of the members of m, and reports whether that was any
@@ -328,7 +328,7 @@ func (d *Decoder) row(replicas *roster, known []bool) Vector {
 		return Vector{}
 	}
 	names := replicas.names()
-	counts := make([]uint64, 0, len(names))
+	counts := make(numbers, 0, len(names))
 	for j, id := range names {
 		n := d.Number(MaxCount)
 		if d.err != nil {

@@ -116,10 +116,20 @@ func TestMatrixModel(t *testing.T) {
 	}
 }
 
+// randomVector has up to four names, or up to twelve, of which one may have a number that cannot be packed.
 func randomVector(t testing.TB, intN func(int) int) Vector {
 	counts := map[ID]uint64{}
 	for range intN(5) {
 		counts[nameOf(intN(5))] = uint64(intN(3))
+	}
+	if intN(2) == 0 {
+		return vec(t, counts)
+	}
+	for i := range 12 {
+		counts[nameOf(i)] = min(1, uint64(intN(10))) + uint64(intN(2))
+	}
+	if intN(4) == 0 {
+		counts[nameOf(intN(12))] = maxHalf + 1
 	}
 	return vec(t, counts)
 }
@@ -431,8 +441,9 @@ func TestObserveAllocates(t *testing.T) {
 	_, err = some.Observe("a", once)
 	require.NoError(t, err)
 	twice := once
-	for i, n := range twice.own() {
-		twice.many[i] = n + 1
+	twice.own()
+	for i := range twice.Len() {
+		twice.put(i, twice.Len(), twice.at(i)+1)
 	}
 	require.LessOrEqual(t, testing.AllocsPerRun(10, func() { m := none; _, _ = m.Observe("a", once) }), 40.0)
 	require.LessOrEqual(t, testing.AllocsPerRun(10, func() { m := some; _, _ = m.Observe("a", twice) }), 4.0)
@@ -464,10 +475,10 @@ func TestRowsWithGaps(t *testing.T) {
 	}
 }
 
-// TestStableCopies: what was stable once is left alone when more is, with few names and with many. Planted and caught: numbers
-// of the cut that are changed in place.
+// TestStableCopies: what was stable once is left alone when more is, with few names and with many, and when numbers grow beyond what is
+// packed. Planted and caught: numbers of the cut that are changed in place; a large one that is written into half a word.
 func TestStableCopies(t *testing.T) {
-	for _, n := range []int{3, 6} {
+	for _, n := range []int{3, 6, 12} {
 		m := fullMatrix(n)
 		at := growing(m.Stable(), n)
 		was, text := m.Stable(), m.Stable().String()
@@ -479,6 +490,18 @@ func TestStableCopies(t *testing.T) {
 		require.Equal(t, text, was.String())
 		require.Equal(t, text, copied.Stable().String())
 		require.Equal(t, After, m.Stable().Compare(was))
+
+		far := m.Stable()
+		text, copied = far.String(), m
+		dot, err := far.Advance(nameOf(1), maxHalf)
+		require.NoError(t, err)
+		for _, member := range m.members {
+			_, err = m.Observe(member, far)
+			require.NoError(t, err)
+		}
+		require.Equal(t, far, m.Stable())
+		require.Equal(t, dot.N, m.Stable().Get(dot.ID))
+		require.Equal(t, text, copied.Stable().String())
 	}
 }
 
@@ -516,9 +539,9 @@ func growing(v Vector, n int) func(i int) Vector {
 	at := v
 	return func(i int) Vector {
 		if i%n == 0 {
-			counts := at.own()
-			for j := range counts {
-				counts[j]++
+			at.own()
+			for j := range n {
+				at.put(j, n, at.at(j)+1)
 			}
 		}
 		return at

@@ -95,7 +95,7 @@ func (c Context) Minus(d Context) iter.Seq[Span] {
 }
 
 // Missing ranges over what c knows and a vector does not: Minus for a peer without gaps.
-func (c Context) Missing(v Vector) iter.Seq[Span] { return c.Minus(Context{base: v.tally()}) }
+func (c Context) Missing(v Vector) iter.Seq[Span] { return c.Minus(v.Context()) }
 
 // walk goes over the spans of a context in order. It is not safe for concurrent use.
 type walk struct {

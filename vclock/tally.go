@@ -9,33 +9,29 @@ import (
 // one says who may write to its numbers; nothing here does.
 type tally struct {
 	roster *roster
-	counts []uint64
+	counts numbers
 }
 
-// vector takes over the numbers, to which nobody may write any more.
+// vector has a copy of the numbers, which are plain, as a Vector has them.
 func (t tally) vector() (v Vector) {
 	v.roster = t.roster
-	if len(t.counts) <= fewCounts {
-		copy(v.few[:], t.counts)
-	} else {
-		v.many = t.counts
-	}
+	v.keep(t.counts.packed())
 	return v
 }
 
 func (t tally) get(id ID) uint64 {
 	if i, is := t.roster.find(id); is {
-		return t.counts[i]
+		return t.counts.at(i, t.roster.len())
 	}
 	return 0
 }
 
 // differ reports whether t knows something that u does not, and the other way round.
 func (t tally) differ(u tally) (more, less bool) {
-	if t.roster.same(u.roster) {
-		return numbersDiffer(t.counts, u.counts)
-	}
 	a, b := t.roster.names(), u.roster.names()
+	if len(t.counts) == len(u.counts) && t.roster.same(u.roster) {
+		return t.counts.differ(u.counts, len(a))
+	}
 	i, j := 0, 0
 	for i < len(a) && j < len(b) && !(more && less) {
 		switch order := cmp.Compare(a[i], b[j]); {
@@ -46,31 +42,21 @@ func (t tally) differ(u tally) (more, less bool) {
 			less = true
 			j++
 		default:
-			more = more || t.counts[i] > u.counts[j]
-			less = less || t.counts[i] < u.counts[j]
+			mine, theirs := t.counts.at(i, len(a)), u.counts.at(j, len(b))
+			more = more || mine > theirs
+			less = less || mine < theirs
 			i, j = i+1, j+1
 		}
 	}
 	return more || i < len(a), less || j < len(b)
 }
 
-// numbersDiffer is differ of what has the same names. No number is above MaxCount, so the top bit of a difference says which
-// is larger. To collect these bits takes 0.6 times as long as comparisons do (BenchmarkCompare, names=shared, n=256).
-func numbersDiffer(mine, theirs []uint64) (more, less bool) {
-	theirs = theirs[:len(mine)]
-	ahead, behind := uint64(0), uint64(0)
-	for i, n := range mine {
-		ahead |= theirs[i] - n
-		behind |= n - theirs[i]
-	}
-	return ahead>>63 == 1, behind>>63 == 1
-}
-
-// union has the larger number of each name that one of two has. Rosters and numbers are apart, and in meet too, as only rosters are
-// kept: of a tally the compiler would think that all of it is, and allocate each Vector that has its numbers within.
-func union(r, s *roster, mine, theirs []uint64) tally {
+// union has the larger number of each name that one of two has, and plain numbers. Rosters and numbers are apart, and in meet
+// too, as only rosters are kept: of a tally the compiler would think that all of it is, and allocate each Vector that
+// has its numbers within.
+func union(r, s *roster, mine, theirs numbers) tally {
 	a, b := r.names(), s.names()
-	names, counts := make([]ID, 0, len(a)+len(b)), make([]uint64, 0, len(a)+len(b))
+	names, counts := make([]ID, 0, len(a)+len(b)), make(numbers, 0, len(a)+len(b))
 	i, j := 0, 0
 	for i < len(a) || j < len(b) {
 		order := 0
@@ -84,13 +70,13 @@ func union(r, s *roster, mine, theirs []uint64) tally {
 		}
 		switch {
 		case order < 0:
-			names, counts = append(names, a[i]), append(counts, mine[i])
+			names, counts = append(names, a[i]), append(counts, mine.at(i, len(a)))
 			i++
 		case order > 0:
-			names, counts = append(names, b[j]), append(counts, theirs[j])
+			names, counts = append(names, b[j]), append(counts, theirs.at(j, len(b)))
 			j++
 		default:
-			names, counts = append(names, a[i]), append(counts, max(mine[i], theirs[j]))
+			names, counts = append(names, a[i]), append(counts, max(mine.at(i, len(a)), theirs.at(j, len(b))))
 			i, j = i+1, j+1
 		}
 	}
@@ -100,11 +86,11 @@ func union(r, s *roster, mine, theirs []uint64) tally {
 	return tally{r.of(names), counts}
 }
 
-// meet has the smaller number of each name of both.
-func meet(r, s *roster, mine, theirs []uint64) tally {
+// meet has the smaller number of each name of both, and plain numbers.
+func meet(r, s *roster, mine, theirs numbers) tally {
 	a, b := r.names(), s.names()
 	var names []ID
-	var counts []uint64
+	var counts numbers
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		switch order := cmp.Compare(a[i], b[j]); {
 		case order < 0:
@@ -112,7 +98,7 @@ func meet(r, s *roster, mine, theirs []uint64) tally {
 		case order > 0:
 			j++
 		default:
-			names, counts = append(names, a[i]), append(counts, min(mine[i], theirs[j]))
+			names, counts = append(names, a[i]), append(counts, min(mine.at(i, len(a)), theirs.at(j, len(b))))
 			i, j = i+1, j+1
 		}
 	}
@@ -121,11 +107,11 @@ func meet(r, s *roster, mine, theirs []uint64) tally {
 
 // appendTo writes how many names there are, and each, as all names are written, with its number.
 func (t tally) appendTo(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(len(t.counts)))
+	b = binary.AppendUvarint(b, uint64(t.roster.len()))
 	before := ID("")
 	for i, id := range t.roster.names() {
 		b = AppendID(b, before, id)
-		b = binary.AppendUvarint(b, t.counts[i])
+		b = binary.AppendUvarint(b, t.counts.at(i, t.roster.len()))
 		before = id
 	}
 	return b

@@ -34,47 +34,71 @@ import (
 //
 //	Compare, Descends    one pass over both, no allocation
 //	Merge                the same. If both have news and the same names, new numbers: one allocation,
-//	                     or none for up to 4 replicas; with other names, a copy of names and numbers
-//	Tick                 a copy of the numbers: one allocation, or none for up to 4 replicas; the
+//	                     or none for up to 8 replicas; with other names, a copy of names and numbers
+//	Tick                 a copy of the numbers: one allocation, or none for up to 8 replicas; the
 //	                     first of a replica a copy of all names as well
-//	memory               64 bytes, and from 5 replicas on 8 for each; names, each twice and 16 bytes, are
+//	memory               64 bytes, and from 9 replicas on 4 for each; names, each twice and 16 bytes, are
 //	                     shared by copies, and by what they become
+//	numbers from 2³¹ on  none allocated for up to 4 replicas, and then 8 bytes for each of them all
 //	bad at               many replicas that come and go: all stay in it for ever
 //
 // The zero Vector knows of nothing. It is safe for concurrent readers; a writer needs
 // exclusive access (to that variable: copies are others).
 type Vector struct {
-	// The numbers of the names of the roster, each at least 1, are in few if there is room for all, and what is left over is
-	// 0; or else all are in many, which is immutable. So a few numbers are copied with the variable, and changed in it: to
-	// allocate them would be more than half of a Merge of three (BenchmarkMerge).
+	// The numbers of the names of the roster, each at least 1, are packed if they can be. They are in few if there is room
+	// for all, and what is left over is 0; or else all are in many, which is immutable. So a few numbers are copied with
+	// the variable, and changed in it: to allocate them would be more than half of a Merge of three (BenchmarkMerge).
 	roster *roster
-	few    [fewCounts]uint64
-	many   []uint64
+	few    [fewWords]uint64
+	many   numbers
 }
 
-// fewCounts is what makes a Vector fill a line of the cache.
-const fewCounts = 4
+// fewWords is what makes a Vector fill a line of the cache.
+const fewWords = 4
 
 // counts returns the numbers, which only who has called own may write to.
-func (v *Vector) counts() []uint64 {
-	if n := v.roster.len(); n <= fewCounts {
-		return v.few[:n]
+func (v *Vector) counts() numbers { return v.countsOf(v.roster.len()) }
+
+func (v *Vector) countsOf(n int) numbers {
+	if v.many != nil {
+		return v.many
 	}
-	return v.many
+	return v.few[:wordsOf(n)]
 }
 
-// own makes the numbers such as no copy of v has.
-func (v *Vector) own() []uint64 {
-	v.many = slices.Clone(v.many)
-	return v.counts()
+// keep takes over numbers, to which nobody else may write any more.
+func (v *Vector) keep(counts numbers) {
+	v.few, v.many = [fewWords]uint64{}, nil
+	if len(counts) <= fewWords {
+		copy(v.few[:], counts)
+	} else {
+		v.many = counts
+	}
 }
+
+// own makes the numbers such as no copy of v has, so that put may change them.
+func (v *Vector) own() { v.many = slices.Clone(v.many) }
+
+// put raises a number, of so many.
+func (v *Vector) put(i, of int, n uint64) {
+	if !v.countsOf(of).fits(of, n) {
+		v.keep(v.countsOf(of).plain(of))
+	}
+	v.countsOf(of).set(i, of, n)
+}
+
+// at returns the number of the name at that place of the roster.
+func (v *Vector) at(i int) uint64 { return v.counts().at(i, v.roster.len()) }
+
+// plain returns a copy of the numbers, one in a word.
+func (v *Vector) plain() numbers { return v.counts().plain(v.roster.len()) }
 
 func (v *Vector) tally() tally { return tally{v.roster, v.counts()} }
 
 // VectorOf returns a vector of numbers. Zeros are left out.
 func VectorOf(counts map[ID]uint64) (Vector, error) {
 	var names []ID
-	var numbers []uint64
+	var list numbers
 	for _, id := range slices.Sorted(maps.Keys(counts)) {
 		n := counts[id]
 		if err := id.check(); err != nil {
@@ -84,10 +108,10 @@ func VectorOf(counts map[ID]uint64) (Vector, error) {
 			return Vector{}, err
 		}
 		if n > 0 {
-			names, numbers = append(names, id), append(numbers, n)
+			names, list = append(names, id), append(list, n)
 		}
 	}
-	return tally{rosterOf(names), numbers}.vector(), nil
+	return tally{rosterOf(names), list}.vector(), nil
 }
 
 // Get returns how many events of a replica are known.
@@ -102,7 +126,7 @@ func (v Vector) Len() int { return v.roster.len() }
 func (v Vector) All() iter.Seq2[ID, uint64] {
 	return func(yield func(ID, uint64) bool) {
 		for i, id := range v.roster.names() {
-			if !yield(id, v.counts()[i]) {
+			if !yield(id, v.at(i)) {
 				return
 			}
 		}
@@ -124,7 +148,7 @@ func (v *Vector) Advance(id ID, by uint64) (Dot, error) {
 	i, is := v.roster.find(id)
 	n := by
 	if is {
-		n += v.counts()[i] // may wrap, to less than by
+		n += v.at(i) // may wrap, to less than by
 	}
 	switch {
 	case n < by || n > MaxCount:
@@ -133,10 +157,10 @@ func (v *Vector) Advance(id ID, by uint64) (Dot, error) {
 		return Dot{}, nil
 	case by == 0:
 	case is:
-		v.own()[i] = n
+		v.own()
+		v.put(i, v.roster.len(), n)
 	default:
-		counts := v.counts()
-		*v = tally{v.roster.with(i, id), slices.Concat(counts[:i], []uint64{n}, counts[i:])}.vector()
+		*v = tally{v.roster.with(i, id), slices.Insert(v.plain(), i, n)}.vector()
 	}
 	return Dot{id, n}, nil
 }
@@ -147,8 +171,7 @@ func (v *Vector) Advance(id ID, by uint64) (Dot, error) {
 func (v *Vector) Forget(id ID) bool {
 	i, is := v.roster.find(id)
 	if is {
-		counts := v.counts()
-		*v = tally{v.roster.without(i), slices.Concat(counts[:i], counts[i+1:])}.vector()
+		*v = tally{v.roster.without(i), slices.Delete(v.plain(), i, i+1)}.vector()
 	}
 	return is
 }
@@ -165,7 +188,7 @@ func (v Vector) Descends(w Vector) bool {
 // Merge takes in what w knows, so that v is the least that descends from both, and reports
 // whether that was anything new.
 func (v *Vector) Merge(w Vector) bool {
-	if v.roster.same(w.roster) {
+	if len(v.many) == len(w.many) && v.roster.same(w.roster) {
 		return v.mergeSame(&w)
 	}
 	switch more, less := v.tally().differ(w.tally()); {
@@ -179,31 +202,35 @@ func (v *Vector) Merge(w Vector) bool {
 	return true
 }
 
-// mergeSame is Merge of what has the same names. From now on they have one roster, if there were two.
+// mergeSame is Merge of two with the same names, and both with plain numbers, or both with packed ones. From now on they
+// have one roster, if there were two.
 func (v *Vector) mergeSame(w *Vector) (news bool) {
-	if v.roster.len() <= fewCounts {
-		for i, n := range w.few { // what is left over is 0
-			if n > v.few[i] {
-				v.few[i], v.roster, news = n, w.roster, true
-			}
-		}
-		return news
+	names := v.roster.len()
+	if v.many == nil {
+		return v.mergeFew(w, names > fewWords)
 	}
-	mine, theirs := v.many, w.many
-	switch more, less := numbersDiffer(mine, theirs); {
+	switch more, less := v.many.differ(w.many, names); {
 	case !less:
 		return false
 	case !more:
 		*v = *w
-		return true
+	default:
+		v.roster, v.many = w.roster, v.many.largest(w.many, names)
 	}
-	theirs = theirs[:len(mine)]
-	counts := make([]uint64, len(mine)) // a Clone, changed in place, takes 1.2 times as long for 16 (BenchmarkMerge)
-	for i, n := range mine {
-		counts[i] = max(n, theirs[i])
-	}
-	v.roster, v.many = w.roster, counts
 	return true
+}
+
+// mergeFew is mergeSame of numbers that stand in the variables.
+func (v *Vector) mergeFew(w *Vector, packed bool) (news bool) {
+	for i, n := range w.few { // what is left over is 0
+		if packed {
+			n = larger(v.few[i], n)
+		}
+		if n > v.few[i] {
+			v.few[i], v.roster, news = n, w.roster, true
+		}
+	}
+	return news
 }
 
 // Meet returns what both know: the most that both descend from.
@@ -243,10 +270,8 @@ func (d *Decoder) Vector() Vector { return d.vector(nil) }
 // vector takes names that are known already from there, and the roster as well if it has no others.
 func (d *Decoder) vector(known *roster) (v Vector) {
 	n := d.Count(3)
-	counts := v.few[:]
-	if n > fewCounts {
-		v.many = make([]uint64, n)
-		counts = v.many
+	if words := wordsOf(n); words > fewWords {
+		v.many = make(numbers, words)
 	}
 	var names []ID // none, as long as all are those of the roster
 	before := ID("")
@@ -268,7 +293,8 @@ func (d *Decoder) vector(known *roster) (v Vector) {
 		if names != nil {
 			names = append(names, id)
 		}
-		counts[i], before = count, id
+		v.put(i, n, count)
+		before = id
 	}
 	switch {
 	case names != nil:
@@ -319,7 +345,7 @@ func (v Vector) text(comma string) string {
 		name, _ := json.Marshal(string(id)) // a string has a form
 		b.Write(name)
 		b.WriteByte(':')
-		b.WriteString(strconv.FormatUint(v.counts()[i], 10))
+		b.WriteString(strconv.FormatUint(v.at(i), 10))
 	}
 	b.WriteByte('}')
 	return b.String()

@@ -27,13 +27,15 @@ func vec(t testing.TB, counts map[ID]uint64) Vector {
 
 func (v Vector) invariant(t testing.TB) {
 	t.Helper()
-	require.Len(t, v.counts(), v.Len())
-	if v.Len() <= fewCounts {
+	if len(v.counts()) <= fewWords {
 		require.Nil(t, v.many)
-		for _, n := range v.few[v.Len():] {
+		for _, n := range v.few[len(v.counts()):] {
 			require.Zero(t, n)
 		}
+	} else {
+		require.Zero(t, v.few)
 	}
+	require.Equal(t, v.plain().packed(), slices.Clone(v.counts()))
 	if v.roster != nil && v.roster.text != "" {
 		require.Equal(t, rosterOf(v.roster.ids), v.roster)
 	}
@@ -41,8 +43,8 @@ func (v Vector) invariant(t testing.TB) {
 	for i, id := range v.roster.names() {
 		require.NoError(t, id.check())
 		require.Less(t, before, id)
-		require.NotZero(t, v.counts()[i])
-		require.LessOrEqual(t, v.counts()[i], uint64(MaxCount))
+		require.NotZero(t, v.at(i))
+		require.LessOrEqual(t, v.at(i), uint64(MaxCount))
 		before = id
 	}
 }
@@ -98,10 +100,12 @@ func TestVectorLaws(t *testing.T) {
 }
 
 // TestVectorCopies: what is done to a vector leaves its copies alone, and what it was made of. Planted and
-// caught: a Tick that counts in place, a Merge that writes into its own numbers, a Forget that moves names.
+// caught: a Tick that counts in place, a Merge that writes into its own numbers, a Forget that moves names; of packed
+// numbers, too.
 func TestVectorCopies(t *testing.T) {
 	r := seed.New(t)
-	for range 300 {
+	for round := range 300 {
+		names := []int{4, 12}[round%2]
 		versions := []Vector{{}}
 		texts := []string{"{}"}
 		for range 30 {
@@ -112,9 +116,9 @@ func TestVectorCopies(t *testing.T) {
 			case 1:
 				v = v.Meet(w)
 			case 2:
-				v.Forget(nameOf(r.IntN(4)))
+				v.Forget(nameOf(r.IntN(names)))
 			default:
-				d, err := v.Tick(nameOf(r.IntN(4)))
+				d, err := v.Advance(nameOf(r.IntN(names)), []uint64{1, 1, 1, 1, maxHalf}[r.IntN(5)])
 				require.NoError(t, err)
 				require.Equal(t, d.N, v.Get(d.ID))
 				require.True(t, v.Contains(d))
@@ -235,7 +239,7 @@ func TestVectorBytes(t *testing.T) {
 // TestVectorsShareNames that are the same: what is read into a variable that has them, and what is merged. Planted and
 // caught: a list with more names than were read, one that is written to, a merge that keeps two lists.
 func TestVectorsShareNames(t *testing.T) {
-	for _, n := range []int{3, 6} {
+	for _, n := range []int{3, 6, 12} {
 		v, other := pairOf(n)
 		list, copied, text := v.roster, v, v.String()
 		read := func(w Vector) {
@@ -266,7 +270,7 @@ func TestVectorsShareNames(t *testing.T) {
 		read(vec(t, map[ID]uint64{nameOf(1): 5}))
 		require.Equal(t, text, copied.String())
 	}
-	for _, n := range []int{3, 6} {
+	for _, n := range []int{3, 6, 12} {
 		v, w := pairOf(n)
 		w = w.foreign()
 		require.True(t, v.Merge(w))
@@ -284,13 +288,13 @@ func TestVectorsShareNames(t *testing.T) {
 	}
 }
 
-// TestVectorModel: vectors of up to eight replicas, of which some have their numbers in the variable and some do not,
-// beside maps. What was copied on the way is the same at the end. Planted and caught: numbers that are not copied before they are
+// TestVectorModel: vectors of up to twelve replicas, with numbers in the variable or not, and packed or not, beside maps. What was copied on the way is the same at the end. Planted and caught: numbers that are not copied before they are
 // changed, a limit that is one off on either side, a number in the variable after the last name, a roster without its new name or
 // with its text elsewhere.
 func TestVectorModel(t *testing.T) {
 	r := seed.New(t)
-	for range 200 {
+	for round := range 300 {
+		names := []int{4, 8, 12}[round%3]
 		var vs [3]Vector
 		var models [3]naiveVector
 		for i := range models {
@@ -303,12 +307,12 @@ func TestVectorModel(t *testing.T) {
 		var copies []copied
 		for range 60 {
 			i, j := r.IntN(3), r.IntN(3)
-			id := nameOf(r.IntN(8))
+			id, by := nameOf(r.IntN(names)), []uint64{3, 3, 3, 3, 3, 3, 3, maxHalf}[r.IntN(8)]
 			switch v := &vs[i]; r.IntN(9) {
 			case 0, 1, 2:
-				_, err := v.Advance(id, 3)
+				_, err := v.Advance(id, by)
 				require.NoError(t, err)
-				models[i][id] += 3
+				models[i][id] += by
 			case 3:
 				news := models[i].compare(models[j]) == Before || models[i].compare(models[j]) == Concurrent
 				require.Equal(t, news, v.Merge(vs[j]))
@@ -380,17 +384,18 @@ func TestRosterText(t *testing.T) {
 	}
 }
 
-// TestFewDoNotAllocate: a vector of few replicas has its numbers in the variable. Planted and caught: a limit of three.
+// TestFewDoNotAllocate: a vector of few replicas has its numbers in the variable. Planted and caught: a limit of three words; numbers that are
+// not packed.
 func TestFewDoNotAllocate(t *testing.T) {
 	if form.Raced() {
 		t.Log("the race detector allocates")
 		return
 	}
-	for n := 2; n <= 5; n++ {
+	for n := 2; n <= 9; n++ {
 		v, w := pairOf(n)
 		far, first := w.foreign(), nameOf(0)
 		want := 0.0
-		if n > 4 {
+		if n > 8 {
 			want = 1
 		}
 		require.Equal(t, want, testing.AllocsPerRun(100, func() { u := v; u.Merge(w) }), n)
@@ -400,7 +405,8 @@ func TestFewDoNotAllocate(t *testing.T) {
 }
 
 func FuzzVector(f *testing.F) {
-	for _, v := range []map[ID]uint64{{}, {"a": 1}, {"node-1": 1, "node-12": 300}, {"a": MaxCount, "ab": 2, "b": 3}} {
+	for _, v := range []map[ID]uint64{{}, {"a": 1}, {"node-1": 1, "node-12": 300}, {"a": MaxCount, "ab": 2, "b": 3}, {
+		"a": 1, "b": 2, "c": 3, "d": 4, "e": maxHalf, "f": 6, "g": 7, "h": 8, "i": 9}, {"a": 1, "b": 2, "c": 3, "d": 4, "e": maxHalf + 1}} {
 		w, _ := VectorOf(v)
 		b, _ := w.MarshalBinary()
 		f.Add(b)

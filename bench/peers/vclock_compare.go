@@ -27,10 +27,11 @@ func clockLengths() []int { return []int{3, 16, 256} }
 
 // vectorSpeed compares vectors. Each op goes round pairs of all four orderings, but merge, which takes those
 // in which each knows something that the other does not: there is a new vector to be made each time. In op=message,
-// what is merged comes from one who has gone on by one each time, so that a map in place has news as well.
+// what is merged comes from one who has gone on by one each time, so that a map in place has news as well. op=large is merge of numbers that ours
+// cannot pack.
 func vectorSpeed() clockSpeed {
 	s := clockSpeed{impls: []string{implPlinth, implMap, implMapCopy}}
-	for _, op := range []string{"compare", "merge", "message", "known", "tick"} {
+	for _, op := range []string{"compare", "merge", "message", "large", "known", "tick"} {
 		for _, n := range clockLengths() {
 			for _, names := range []string{"shared", "own"} {
 				open := func(impl string) (stampLoop, error) { return openVector(impl, op, n, names == "own") }
@@ -42,7 +43,11 @@ func vectorSpeed() clockSpeed {
 }
 
 func openVector(impl, op string, n int, own bool) (stampLoop, error) {
-	pairs, err := clockPairs(n, own)
+	first := uint64(1000)
+	if op == "large" {
+		first = 1 << 31
+	}
+	pairs, err := clockPairs(n, first, own)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +57,7 @@ func openVector(impl, op string, n int, own bool) (stampLoop, error) {
 			return nil, errNotThere // nothing is changed, so nothing is copied
 		}
 		return compareLoop(impl, pairs), nil
-	case "merge":
+	case "merge", "large":
 		return mergeLoop(impl, pairs[3:]), nil
 	case "message":
 		return messageLoop(impl, pairs[3], own)

@@ -88,10 +88,10 @@ type clockPair struct {
 // clockPairs makes one pair for each ordering. Only the numbers of two names differ; they are in the middle.
 // The vectors of a pair have the same strings as names (ours: the same list), as in a process
 // that copies its own clock, or each its own, as when one has come over the wire.
-func clockPairs(n int, own bool) (pairs []clockPair, err error) {
+func clockPairs(n int, first uint64, own bool) (pairs []clockPair, err error) {
 	names, counts := clockNames(namesHosts, n), make(clockCounts, n)
 	for i, name := range names {
-		counts[name] = uint64(1000 + i)
+		counts[name] = first + uint64(i)
 	}
 	one, other := names[n/2], names[n/2-1] // the very strings: a map keeps that which it was given last
 	for _, order := range []ours.Ordering{ours.Equal, ours.Before, ours.After, ours.Concurrent} {

@@ -16,7 +16,7 @@ import (
 // caught: foreign names that are not, and a map that was given another string of a name when it was changed.
 func TestClockPairs(t *testing.T) {
 	for _, own := range []bool{false, true} {
-		pairs, err := clockPairs(7, own)
+		pairs, err := clockPairs(7, 1000, own)
 		require.NoError(t, err)
 		require.Len(t, pairs, 4)
 		require.Zero(t, clockRound%len(pairs))
@@ -45,7 +45,7 @@ func TestClockPairs(t *testing.T) {
 // TestClockLoops proves that each form does the work that is measured. Planted and caught: a merge of what is
 // less, a copy that is none, a witness of half the numbers, merges of other pairs.
 func TestClockLoops(t *testing.T) {
-	pairs, err := clockPairs(16, true)
+	pairs, err := clockPairs(16, 1000, true)
 	require.NoError(t, err)
 	for _, impl := range vectorSpeed().impls {
 		for _, own := range []bool{false, true} {
@@ -58,7 +58,7 @@ func TestClockLoops(t *testing.T) {
 			require.Equal(t, ours.Concurrent, pairs[3].mapV.compare(pairs[3].mapW), "left alone by %s", impl)
 			require.Equal(t, ours.Concurrent, pairs[3].v.Compare(pairs[3].w))
 		}
-		pairs, err = clockPairs(16, true)
+		pairs, err = clockPairs(16, 1000, true)
 		require.NoError(t, err)
 		require.Equal(t, 4*(0+1+2+3), compareLoop(impl, pairs)(clockRound), impl)
 		require.Equal(t, 32, mergeLoop(impl, []clockPair{pairs[0], pairs[2]})(2), impl)
@@ -181,7 +181,7 @@ func TestClockFacts(t *testing.T) {
 // TestClockComparisons makes the tables, with little work.
 func TestClockComparisons(t *testing.T) {
 	for pattern, rows := range map[string]int{
-		"Vclock/.*n=3/": 10, "VclockLamport": 4, "VclockHLC": 2, "VclockEncode/.*n=3$": 4, "VclockSize": 9, "VclockFacts": 7,
+		"Vclock/.*n=3/": 12, "VclockLamport": 4, "VclockHLC": 2, "VclockEncode/.*n=3$": 4, "VclockSize": 9, "VclockFacts": 7,
 	} {
 		var out, progress bytes.Buffer
 		args := []string{"-run", pattern, "-rounds", "1", "-scale", "0.01", "-dir", t.TempDir()}
