@@ -75,10 +75,41 @@ func BenchmarkCompare(b *testing.B) {
 		}
 		run("plinth", "shared", func() Ordering { return v.Compare(w) })
 		run("plinth", "own", func() Ordering { return v.Compare(far) })
+		mixed := w
+		_, _ = mixed.Advance(nameOf(n-2), maxHalf)
 		run("plinth", "shared-large", func() Ordering { return large.Compare(larger) }) // a word for each number
+		run("plinth", "shared-mixed", func() Ordering { return v.Compare(mixed) })      // half a word, and a word
 		run("listed", "own", func() Ordering { return v.Compare(listed) })              // name by name
 		run("naive", "shared", func() Ordering { return x.compare(y) })
 	}
+}
+
+// BenchmarkDiffer looks for what each of two lists of numbers has more of; the naive form compares them.
+func BenchmarkDiffer(b *testing.B) {
+	for _, n := range []int{16, 256} {
+		v, w := pairOf(n)
+		run := func(impl, kind string, mine, theirs numbers, f func(mine, theirs numbers) (more, less bool)) {
+			b.Run(fmt.Sprintf("impl=%s/case=%s/n=%d", impl, kind, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if more, less := f(mine, theirs); !more || !less {
+						b.Fatal("no difference")
+					}
+				}
+			})
+		}
+		run("plinth", "packed", v.counts(), w.counts(), packedDiffer)
+		run("plinth", "plain", v.plain(), w.plain(), plainDiffer)
+		run("naive", "plain", v.plain(), w.plain(), naiveDiffer)
+	}
+}
+
+func naiveDiffer(mine, theirs numbers) (more, less bool) {
+	for i, n := range mine {
+		more = more || n > theirs[i]
+		less = less || n < theirs[i]
+	}
+	return more, less
 }
 
 // BenchmarkMerge makes the union of two vectors each time anew. The naive form clones a map,
@@ -100,7 +131,10 @@ func BenchmarkMerge(b *testing.B) {
 		}
 		run("plinth", "union", func() { u := v; u.Merge(w) })
 		run("plinth", "union-own", func() { u := v; u.Merge(far) })
+		mixed := w
+		_, _ = mixed.Advance(nameOf(n-2), maxHalf)
 		run("plinth", "union-large", func() { u := large; u.Merge(larger) }) // a word for each number
+		run("plinth", "union-mixed", func() { u := v; u.Merge(mixed) })      // half a word, and a word
 		run("plinth", "known", func() { u := v; u.Merge(v) })
 		run("naive", "union", func() { u := maps.Clone(x); u.merge(y) })
 		run("naive", "union-in-place", func() { x.merge(y) })

@@ -45,6 +45,7 @@ func cloudOf(t testing.TB, spans iter.Seq[Span]) cloud {
 
 func (c *Context) invariant(t testing.TB) {
 	t.Helper()
+	require.Len(t, c.base.counts, c.base.roster.len(), "not plain")
 	c.base.vector().invariant(t)
 	id, end := ID(""), uint64(0)
 	for _, s := range c.beyond {
@@ -307,12 +308,14 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestContextGivesCopies of its numbers away, and takes them, whether a Vector has them in the variable or not. Planted and
-// caught: a Base, a Clone or a Context of a Vector that shares them.
+// TestContextGivesCopies of its numbers away, and takes them, whether a Vector has them in the variable or not, and packed or
+// not; and what it is read from and compared with may be packed. Planted and caught: a Base, a Clone or a Context of a
+// Vector that shares them; a Context that is read, or Missing, with numbers that are packed.
 func TestContextGivesCopies(t *testing.T) {
-	for n := 2; n <= 6; n++ {
-		v, _ := pairOf(n)
+	for n := range 20 {
+		v, w := pairFrom([]uint64{1000, maxHalf + 1}[n%2], 2+n/2)
 		before := v.String()
+		require.Equal(t, []Span{{nameOf(n / 2), w.Get(nameOf(n / 2)), w.Get(nameOf(n / 2))}}, slices.Collect(w.Context().Missing(v)))
 		c := v.Context()
 		clone, base := c.Clone(), c.Base()
 		for id := range v.All() {
@@ -324,6 +327,11 @@ func TestContextGivesCopies(t *testing.T) {
 		require.Equal(t, before, clone.Base().String())
 		require.Equal(t, Before, v.Compare(c.Base()))
 		c.invariant(t)
+		var read Context
+		b, err := clone.MarshalBinary()
+		require.NoError(t, err)
+		require.NoError(t, read.UnmarshalBinary(b))
+		require.Equal(t, clone, read)
 	}
 }
 

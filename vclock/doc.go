@@ -24,12 +24,12 @@
 // # Cost
 //
 //	Lamport       8 bytes, one atomic addition; says before, where it may be concurrent
-//	Vector        4 bytes a replica, and names that are shared; Compare and Merge one pass
+//	Vector        4 bytes a replica, 8 if a count is 2³¹ or more, and names that are shared; Compare and Merge one pass
 //	Context       8 bytes a replica, and 32 for each gap; changed in place
 //	DVVSet        a Vector and a dot for each value
 //	HLC           a read of the clock and a compare-and-swap; a mutex while the clock is behind
 //	Stamp         grows and shrinks with who is alive, not with who ever was
-//	Matrix        4 bytes for each pair of replicas
+//	Matrix        a Vector for each replica
 //
 // # Concurrency
 //

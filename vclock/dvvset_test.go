@@ -564,6 +564,36 @@ func FuzzDVVSetJSON(f *testing.F) {
 	})
 }
 
+// TestDVVSetManyServers: the context has many names, with their numbers in the variable, or packed, or neither. Planted and
+// caught: a sibling whose dot is counted from another number than that of its name, when it is written and when it is
+// read; one that is checked by another number.
+func TestDVVSetManyServers(t *testing.T) {
+	for n := 2; n <= 12; n++ {
+		for _, first := range []uint64{3, maxHalf - 4, maxHalf + 1} {
+			v, _ := pairFrom(first, n)
+			s := DVVSet[string]{context: v}
+			for id, count := range v.All() {
+				s.siblings = append(s.siblings, sibling[string]{Dot{id, count - 2}, "older"}, sibling[string]{Dot{id, count}, "newer"})
+			}
+			b, err := s.Encode(nil, StringCodec{})
+			require.NoError(t, err)
+			var again DVVSet[string]
+			require.NoError(t, again.Decode(b, StringCodec{}))
+			require.Equal(t, s, again)
+			at := len(v.AppendTo(nil)) + 2 // a form before it, and the number of siblings after
+			for i := range 2 * n {
+				require.Equal(t, []byte{byte(i / 2), byte(2 - i%2*2)}, b[at:at+2], "%d of %v", i, s)
+				at += 2 + 1 + len("older")
+			}
+			require.Len(t, b, at)
+			if first == 3 {
+				b[len(v.AppendTo(nil))+3] = 3 // below the 3 of the first name: its dot 0
+				require.ErrorIs(t, again.Decode(b, StringCodec{}), ErrCorrupt)
+			}
+		}
+	}
+}
+
 func TestDVVSetJSON(t *testing.T) {
 	s := setOf(t, en("a", 3, "zz", "y"), en[string]("b", 1))
 	b, err := json.Marshal(s)

@@ -34,7 +34,8 @@ import (
 //	"c0ffee00", "c0ffee5a":     48 c0 ff ee 00   6e 5a
 //	                         hex,8               6,same length, hex
 //
-// There is one way to write a name: the shortest, of two that are as short the one that is named first here. What is
+// There is one way to write a name: it shares all that it can, and its rest is packed so that it is shortest, of two that
+// are as short by the one that is named first here. (To share 14 and not 15 can save a byte; that is not done.) What is
 // shared is at most what the name before has, so a list of names takes less memory than 2·MaxID times its bytes, also
 // with the text of a roster.
 type packing uint8

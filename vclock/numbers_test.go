@@ -22,7 +22,9 @@ func TestPackedIsPlain(t *testing.T) {
 			for _, c := range halves() {
 				for _, d := range halves() {
 					mine, theirs := numbers{a, b}, numbers{c, d}
-					more, less := plainDiffer(mine, theirs)
+					more, less := naiveDiffer(mine, theirs)
+					plainMore, plainLess := plainDiffer(mine, theirs)
+					require.Equal(t, []bool{more, less}, []bool{plainMore, plainLess}, "%v and %v", mine, theirs)
 					packedMore, packedLess := packedDiffer(word(a, b), word(c, d))
 					require.Equal(t, []bool{more, less}, []bool{packedMore, packedLess}, "%v and %v", mine, theirs)
 					require.Equal(t, word(max(a, c), max(b, d)), word(a, b).largest(word(c, d), 2), "%v and %v", mine, theirs)
@@ -40,7 +42,8 @@ func TestNumbersModel(t *testing.T) {
 	r := seed.New(t)
 	for range 200 {
 		of := 1 + r.IntN(12)
-		model, w := make([]uint64, of), make(numbers, wordsOf(of))
+		model, v := make([]uint64, of), Vector{}
+		v.room(of)
 		large := false
 		for range 40 {
 			i, n := r.IntN(of), halves()[r.IntN(6)]
@@ -48,11 +51,13 @@ func TestNumbersModel(t *testing.T) {
 				n = maxHalf + 1
 			}
 			large = large || n > maxHalf
-			model[i], w = n, w.put(i, of, n)
+			model[i] = n
+			v.put(i, of, n)
+			w := v.countsOf(of)
 			for i, n := range model {
 				require.Equal(t, n, w.at(i, of))
 			}
-			require.Equal(t, model, []uint64(w.plain(of)))
+			require.Equal(t, model, []uint64(w.plain(of, 0)))
 			want := of
 			if of > fewWords && !large {
 				want = (of + 1) / 2
@@ -63,8 +68,8 @@ func TestNumbersModel(t *testing.T) {
 		if of > fewWords && slices.Max(model) <= maxHalf {
 			want = (of + 1) / 2
 		}
-		again := numbers(model).packed()
-		require.Len(t, again, want)
-		require.Equal(t, model, []uint64(again.plain(of)))
+		again := tally{counts: model}.vector()
+		require.Len(t, again.countsOf(of), want)
+		require.Equal(t, model, []uint64(again.countsOf(of).plain(of, 0)))
 	}
 }

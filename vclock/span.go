@@ -94,8 +94,9 @@ func (c Context) Minus(d Context) iter.Seq[Span] {
 	}
 }
 
-// Missing ranges over what c knows and a vector does not: Minus for a peer without gaps.
-func (c Context) Missing(v Vector) iter.Seq[Span] { return c.Minus(v.Context()) }
+// Missing ranges over what c knows and a vector does not: Minus for a peer without gaps. It only walks over the numbers of
+// v, which need not be plain for that, nor copied.
+func (c Context) Missing(v Vector) iter.Seq[Span] { return c.Minus(Context{base: v.tally()}) }
 
 // walk goes over the spans of a context in order. It is not safe for concurrent use.
 type walk struct {
@@ -108,7 +109,7 @@ func (w *walk) next() bool {
 	names, beyond := w.c.base.roster.names(), w.c.beyond
 	switch {
 	case w.i < len(names) && (w.j == len(beyond) || names[w.i] <= beyond[w.j].ID):
-		w.span = Span{names[w.i], 1, w.c.base.counts[w.i]}
+		w.span = Span{names[w.i], 1, w.c.base.counts.at(w.i, len(names))}
 		w.i++
 	case w.j < len(beyond):
 		w.span = beyond[w.j]

@@ -15,7 +15,10 @@ type tally struct {
 // vector has a copy of the numbers, which are plain, as a Vector has them.
 func (t tally) vector() (v Vector) {
 	v.roster = t.roster
-	v.keep(t.counts.packed())
+	v.room(len(t.counts))
+	for i, n := range t.counts {
+		v.put(i, len(t.counts), n)
+	}
 	return v
 }
 
@@ -29,7 +32,7 @@ func (t tally) get(id ID) uint64 {
 // differ reports whether t knows something that u does not, and the other way round.
 func (t tally) differ(u tally) (more, less bool) {
 	a, b := t.roster.names(), u.roster.names()
-	if len(t.counts) == len(u.counts) && t.roster.same(u.roster) {
+	if t.roster.same(u.roster) {
 		return t.counts.differ(u.counts, len(a))
 	}
 	i, j := 0, 0

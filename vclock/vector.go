@@ -37,9 +37,9 @@ import (
 //	                     or none for up to 8 replicas; with other names, a copy of names and numbers
 //	Tick                 a copy of the numbers: one allocation, or none for up to 8 replicas; the
 //	                     first of a replica a copy of all names as well
-//	memory               64 bytes, and from 9 replicas on 4 for each; names, each twice and 16 bytes, are
-//	                     shared by copies, and by what they become
-//	numbers from 2³¹ on  none allocated for up to 4 replicas, and then 8 bytes for each of them all
+//	memory               64 bytes, and from 9 replicas on 4 for each; if any number is 2³¹ or more, from 5
+//	                     replicas on 8 for each. Names, each twice and 16 bytes, are shared by copies, and
+//	                     by what they become
 //	bad at               many replicas that come and go: all stay in it for ever
 //
 // The zero Vector knows of nothing. It is safe for concurrent readers; a writer needs
@@ -76,13 +76,20 @@ func (v *Vector) keep(counts numbers) {
 	}
 }
 
+// room makes the zero Vector one with so many zeros, which put makes numbers of.
+func (v *Vector) room(n int) {
+	if words := wordsOf(n); words > fewWords {
+		v.many = make(numbers, words)
+	}
+}
+
 // own makes the numbers such as no copy of v has, so that put may change them.
 func (v *Vector) own() { v.many = slices.Clone(v.many) }
 
-// put raises a number, of so many.
+// put raises a number, of so many. It must not lower any: what is plain would stay so.
 func (v *Vector) put(i, of int, n uint64) {
 	if !v.countsOf(of).fits(of, n) {
-		v.keep(v.countsOf(of).plain(of))
+		v.keep(v.countsOf(of).plain(of, 0))
 	}
 	v.countsOf(of).set(i, of, n)
 }
@@ -91,7 +98,7 @@ func (v *Vector) put(i, of int, n uint64) {
 func (v *Vector) at(i int) uint64 { return v.counts().at(i, v.roster.len()) }
 
 // plain returns a copy of the numbers, one in a word.
-func (v *Vector) plain() numbers { return v.counts().plain(v.roster.len()) }
+func (v *Vector) plain() numbers { return v.counts().plain(v.roster.len(), 0) }
 
 func (v *Vector) tally() tally { return tally{v.roster, v.counts()} }
 
@@ -160,7 +167,7 @@ func (v *Vector) Advance(id ID, by uint64) (Dot, error) {
 		v.own()
 		v.put(i, v.roster.len(), n)
 	default:
-		*v = tally{v.roster.with(i, id), slices.Insert(v.plain(), i, n)}.vector()
+		*v = tally{v.roster.with(i, id), slices.Insert(v.counts().plain(v.Len(), 1), i, n)}.vector()
 	}
 	return Dot{id, n}, nil
 }
@@ -188,7 +195,7 @@ func (v Vector) Descends(w Vector) bool {
 // Merge takes in what w knows, so that v is the least that descends from both, and reports
 // whether that was anything new.
 func (v *Vector) Merge(w Vector) bool {
-	if len(v.many) == len(w.many) && v.roster.same(w.roster) {
+	if v.roster.same(w.roster) {
 		return v.mergeSame(&w)
 	}
 	switch more, less := v.tally().differ(w.tally()); {
@@ -202,20 +209,21 @@ func (v *Vector) Merge(w Vector) bool {
 	return true
 }
 
-// mergeSame is Merge of two with the same names, and both with plain numbers, or both with packed ones. From now on they
-// have one roster, if there were two.
+// mergeSame is Merge of two with the same names. From now on they have one roster, if there were two.
 func (v *Vector) mergeSame(w *Vector) (news bool) {
 	names := v.roster.len()
-	if v.many == nil {
+	if v.many == nil && w.many == nil {
 		return v.mergeFew(w, names > fewWords)
 	}
-	switch more, less := v.many.differ(w.many, names); {
+	mine, theirs := v.counts(), w.counts()
+	switch more, less := mine.differ(theirs, names); {
 	case !less:
 		return false
 	case !more:
 		*v = *w
 	default:
-		v.roster, v.many = w.roster, v.many.largest(w.many, names)
+		v.roster = w.roster
+		v.keep(mine.largest(theirs, names))
 	}
 	return true
 }
@@ -270,9 +278,7 @@ func (d *Decoder) Vector() Vector { return d.vector(nil) }
 // vector takes names that are known already from there, and the roster as well if it has no others.
 func (d *Decoder) vector(known *roster) (v Vector) {
 	n := d.Count(3)
-	if words := wordsOf(n); words > fewWords {
-		v.many = make(numbers, words)
-	}
+	v.room(n)
 	var names []ID // none, as long as all are those of the roster
 	before := ID("")
 	for i := range n {

@@ -35,7 +35,7 @@ func (v Vector) invariant(t testing.TB) {
 	} else {
 		require.Zero(t, v.few)
 	}
-	require.Equal(t, v.plain().packed(), slices.Clone(v.counts()))
+	require.Equal(t, tally{v.roster, v.plain()}.vector(), v)
 	if v.roster != nil && v.roster.text != "" {
 		require.Equal(t, rosterOf(v.roster.ids), v.roster)
 	}
@@ -288,9 +288,10 @@ func TestVectorsShareNames(t *testing.T) {
 	}
 }
 
-// TestVectorModel: vectors of up to twelve replicas, with numbers in the variable or not, and packed or not, beside maps. What was copied on the way is the same at the end. Planted and caught: numbers that are not copied before they are
-// changed, a limit that is one off on either side, a number in the variable after the last name, a roster without its new name or
-// with its text elsewhere.
+// TestVectorModel: vectors of up to twelve replicas, with numbers in the variable or not, and packed or not, beside maps. What
+// was copied on the way is the same at the end. Planted and caught: numbers that are not copied before they are changed, a
+// limit that is one off on either side, a number in the variable after the last name, a roster without its new name or with
+// its text elsewhere.
 func TestVectorModel(t *testing.T) {
 	r := seed.New(t)
 	for round := range 300 {
@@ -384,23 +385,66 @@ func TestRosterText(t *testing.T) {
 	}
 }
 
-// TestFewDoNotAllocate: a vector of few replicas has its numbers in the variable. Planted and caught: a limit of three words; numbers that are
-// not packed.
-func TestFewDoNotAllocate(t *testing.T) {
+// TestVectorPacksAgain: a vector has half words again when its large numbers are gone, by Meet or by Forget. Planted and caught: a
+// Meet that leaves the words it has.
+func TestVectorPacksAgain(t *testing.T) {
+	for n := 5; n <= 12; n++ {
+		v, w := pairOf(n)
+		small := v.Meet(w)
+		_, err := v.Advance(nameOf(0), maxHalf)
+		require.NoError(t, err)
+		_, err = w.Advance(nameOf(1), maxHalf)
+		require.NoError(t, err)
+		require.Len(t, v.many, n)
+		require.Equal(t, small, v.Meet(w))
+		require.True(t, v.Forget(nameOf(0)) && small.Forget(nameOf(0)))
+		require.Equal(t, small, v.Meet(small))
+		v.invariant(t)
+		require.Len(t, v.counts(), wordsOf(n-1))
+	}
+}
+
+// TestVectorAllocates: a vector of few replicas has its numbers in the variable, and otherwise they are allocated once: by
+// Merge, by Tick, and to be read, beside the decoder; if large ones are read, once more. Planted and caught: a limit of three
+// words; numbers that are not packed; large ones that never fit, and are copied for each; a Merge of packed and plain ones,
+// name by name.
+func TestVectorAllocates(t *testing.T) {
 	if form.Raced() {
 		t.Log("the race detector allocates")
 		return
 	}
-	for n := 2; n <= 9; n++ {
+	for n := 2; n <= 20; n++ {
+		first := nameOf(0)
+		for _, from := range []uint64{1000, maxHalf + 1} {
+			v, w := pairFrom(from, n)
+			far, limit := w.foreign(), 8
+			if from > maxHalf {
+				limit = 4
+			}
+			want := 0.0
+			if n > limit {
+				want = 1
+			}
+			require.Equal(t, want, testing.AllocsPerRun(100, func() { u := v; u.Merge(w) }), n)
+			require.Equal(t, want, testing.AllocsPerRun(100, func() { u := v; u.Merge(far) }), n)
+			require.Equal(t, want, testing.AllocsPerRun(100, func() { u := v; _, _ = u.Tick(first) }), n)
+			b, err := v.MarshalBinary()
+			require.NoError(t, err)
+			u := v
+			if from > maxHalf && n > 8 {
+				want = 2
+			}
+			require.Equal(t, 1+want, testing.AllocsPerRun(100, func() { _ = u.UnmarshalBinary(b) }), n)
+		}
 		v, w := pairOf(n)
-		far, first := w.foreign(), nameOf(0)
+		_, err := w.Advance(nameOf(n-2), maxHalf)
+		require.NoError(t, err)
 		want := 0.0
-		if n > 8 {
+		if n > 4 {
 			want = 1
 		}
 		require.Equal(t, want, testing.AllocsPerRun(100, func() { u := v; u.Merge(w) }), n)
-		require.Equal(t, want, testing.AllocsPerRun(100, func() { u := v; u.Merge(far) }), n)
-		require.Equal(t, want, testing.AllocsPerRun(100, func() { u := v; _, _ = u.Tick(first) }), n)
+		require.Equal(t, want, testing.AllocsPerRun(100, func() { u := w; u.Merge(v) }), n)
 	}
 }
 
@@ -535,8 +579,13 @@ func vectorSizes(t *testing.T, r *rand.Rand, n int, name func(int) ID) (size, te
 func TestCompareDoesNotAllocate(t *testing.T) {
 	for _, n := range []int{3, 16, 256} {
 		v, w := pairOf(n)
-		far := w.foreign()
+		far, large := w.foreign(), w
+		_, err := large.Advance(nameOf(n-2), maxHalf)
+		require.NoError(t, err)
 		require.Zero(t, testing.AllocsPerRun(100, func() {
+			if v.Compare(large) != Concurrent || large.Compare(v) != Concurrent || large.Compare(large) != Equal {
+				panic("not concurrent")
+			}
 			if v.Compare(w) != Concurrent || v.Compare(far) != Concurrent || v.Descends(w) {
 				panic("not concurrent")
 			}

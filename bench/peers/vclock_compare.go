@@ -27,8 +27,8 @@ func clockLengths() []int { return []int{3, 16, 256} }
 
 // vectorSpeed compares vectors. Each op goes round pairs of all four orderings, but merge, which takes those
 // in which each knows something that the other does not: there is a new vector to be made each time. In op=message,
-// what is merged comes from one who has gone on by one each time, so that a map in place has news as well. op=large is merge of numbers that ours
-// cannot pack.
+// what is merged comes from one who has gone on by one each time, so that a map in place has news as well. In
+// op=large, numbers are such as ours cannot pack.
 func vectorSpeed() clockSpeed {
 	s := clockSpeed{impls: []string{implPlinth, implMap, implMapCopy}}
 	for _, op := range []string{"compare", "merge", "message", "large", "known", "tick"} {
@@ -43,11 +43,7 @@ func vectorSpeed() clockSpeed {
 }
 
 func openVector(impl, op string, n int, own bool) (stampLoop, error) {
-	first := uint64(1000)
-	if op == "large" {
-		first = 1 << 31
-	}
-	pairs, err := clockPairs(n, first, own)
+	pairs, err := clockPairs(n, firstOf(op), own)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +61,14 @@ func openVector(impl, op string, n int, own bool) (stampLoop, error) {
 		return mergeLoop(impl, []clockPair{pairs[0], pairs[2]}), nil
 	}
 	return tickLoop(impl, pairs[0], own), nil
+}
+
+// firstOf is the number of the first name.
+func firstOf(op string) uint64 {
+	if op == "large" {
+		return 1 << 31
+	}
+	return 1000
 }
 
 // lamportSpeed compares Lamport clocks that goroutines share.
