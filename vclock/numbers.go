@@ -1,7 +1,7 @@
 package vclock
 
 // numbers are one, of at least 1, for each of some names, in their order: plain, one in a word; or packed, two in a word,
-// the first in the lower half. Their length says which, beside how many names there are, and so at and put ask for that.
+// the first in the lower half. Their length says which, beside how many names there are, and so at and set ask for that.
 //
 //	names    a    b    c    d    e
 //	plain    1    2    3    4    5
@@ -96,7 +96,7 @@ func plainDiffer(mine, theirs numbers) (more, less bool) {
 // The other way round it is 2³¹ + mine - theirs. The two add up to twice 2³¹, so that one gives the other.
 func packedDiffer(mine, theirs numbers) (more, less bool) {
 	theirs = theirs[:len(mine)]
-	notLess, notMore := uint64(tops), uint64(tops) // no other bits are looked at
+	notLess, notMore := uint64(tops), uint64(tops) // which leaves no other bits
 	for i, n := range mine {
 		d := (theirs[i] | tops) - n
 		notLess &= d

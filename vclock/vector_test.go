@@ -106,8 +106,8 @@ func TestVectorCopies(t *testing.T) {
 	r := seed.New(t)
 	for round := range 300 {
 		names := []int{4, 12}[round%2]
-		versions := []Vector{{}}
-		texts := []string{"{}"}
+		first, _ := pairOf(names - 3)
+		versions, texts := []Vector{first}, []string{first.String()}
 		for range 30 {
 			v := versions[r.IntN(len(versions))]
 			switch w := versions[r.IntN(len(versions))]; r.IntN(4) {
